@@ -1,0 +1,88 @@
+#pragma once
+
+#include <optional>
+
+#include "adze/core/op.h"
+
+namespace adze {
+
+// Operands broadcast against each other; dtypes promote (see promote_types, Scalar). Quantized
+// operands throw: dequantize them, or use the ops of quantized modules.
+
+Tensor add(const Operand& a, const Operand& b);
+Tensor sub(const Operand& a, const Operand& b);
+Tensor mul(const Operand& a, const Operand& b);
+/// True division: integers give float32.
+Tensor div(const Operand& a, const Operand& b);
+Tensor pow(const Operand& base, const Operand& exponent);
+/// Larger (smaller) of the two; NaN when either is NaN.
+Tensor maximum(const Operand& a, const Operand& b);
+Tensor minimum(const Operand& a, const Operand& b);
+
+// Comparisons give boolean tensors; NaN compares false except in `ne`. Quantized operands are
+// dequantized first.
+Tensor eq(const Operand& a, const Operand& b);
+Tensor ne(const Operand& a, const Operand& b);
+Tensor lt(const Operand& a, const Operand& b);
+Tensor le(const Operand& a, const Operand& b);
+Tensor gt(const Operand& a, const Operand& b);
+Tensor ge(const Operand& a, const Operand& b);
+Tensor logical_and(const Tensor& a, const Tensor& b);
+Tensor logical_or(const Tensor& a, const Tensor& b);
+Tensor logical_not(const Tensor& a);
+Tensor isfinite(const Tensor& a);
+
+/// a where `condition` (boolean) holds, else b. Selects: no arithmetic touches the other value.
+Tensor where(const Tensor& condition, const Operand& a, const Operand& b);
+
+Tensor neg(const Tensor& a);
+Tensor abs(const Tensor& a);
+Tensor sign(const Tensor& a);
+/// Round half to even.
+Tensor round(const Tensor& a);
+Tensor floor(const Tensor& a);
+Tensor exp(const Tensor& a);
+Tensor log(const Tensor& a);
+Tensor sqrt(const Tensor& a);
+Tensor square(const Tensor& a);
+Tensor reciprocal(const Tensor& a);
+/// max(a, 0); NaN stays. A quantized tensor is clamped at its zero point and keeps its qparams.
+Tensor relu(const Tensor& a);
+Tensor sigmoid(const Tensor& a);
+Tensor tanh(const Tensor& a);
+/// Limits to [min, max]; either may be missing, not both. Quantized tensors keep their qparams.
+Tensor clamp(const Tensor& a, std::optional<double> min, std::optional<double> max = {});
+/// Converted copy; `a` itself when it already has the dtype. Differentiable between floats.
+Tensor to(const Tensor& a, DType dtype);
+/// A contiguous copy.
+Tensor clone(const Tensor& a);
+
+Tensor operator-(const Tensor& a);
+Tensor operator+(const Tensor& a, const Operand& b);
+Tensor operator-(const Tensor& a, const Operand& b);
+Tensor operator*(const Tensor& a, const Operand& b);
+Tensor operator/(const Tensor& a, const Operand& b);
+Tensor operator+(Scalar a, const Tensor& b);
+Tensor operator-(Scalar a, const Tensor& b);
+Tensor operator*(Scalar a, const Tensor& b);
+Tensor operator/(Scalar a, const Tensor& b);
+Tensor operator<(const Tensor& a, const Operand& b);
+Tensor operator<=(const Tensor& a, const Operand& b);
+Tensor operator>(const Tensor& a, const Operand& b);
+Tensor operator>=(const Tensor& a, const Operand& b);
+Tensor operator==(const Tensor& a, const Operand& b);
+Tensor operator!=(const Tensor& a, const Operand& b);
+
+namespace ops {
+using UnaryOp = Op<Tensor(const Tensor&)>;
+using BinaryOp = Op<Tensor(const Operand&, const Operand&)>;
+extern const BinaryOp add, sub, mul, div, pow, maximum, minimum, eq, ne, lt, le, gt, ge;
+extern const Op<Tensor(const Tensor&, const Tensor&)> logical_and, logical_or;
+extern const UnaryOp logical_not, isfinite, neg, abs, sign, round, floor, exp, log, sqrt, square,
+    reciprocal, relu, sigmoid, tanh, clone;
+extern const Op<Tensor(const Tensor&, const Operand&, const Operand&)> where;
+extern const Op<Tensor(const Tensor&, std::optional<double>, std::optional<double>)> clamp;
+extern const Op<Tensor(const Tensor&, DType)> to;
+}  // namespace ops
+
+}  // namespace adze

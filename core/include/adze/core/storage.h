@@ -1,0 +1,37 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace adze {
+
+/// A block of memory, 64-byte aligned, with a counter of writes. Not resizable.
+class Storage {
+ public:
+  /// Uninitialised memory of `bytes` bytes (may be 0).
+  static std::shared_ptr<Storage> allocate(std::size_t bytes);
+  /// Memory of somebody else; `owner` is kept alive as long as the storage.
+  static std::shared_ptr<Storage> borrow(void* data, std::size_t bytes,
+                                         std::shared_ptr<const void> owner);
+
+  ~Storage();
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+
+  std::byte* data() const { return data_; }
+  std::size_t bytes() const { return bytes_; }
+  std::uint64_t version() const { return version_.load(std::memory_order_relaxed); }
+  void bump_version() { version_.fetch_add(1, std::memory_order_relaxed); }
+
+ private:
+  Storage() = default;
+
+  std::byte* data_ = nullptr;
+  std::size_t bytes_ = 0;
+  std::atomic<std::uint64_t> version_{0};
+  std::shared_ptr<const void> owner_;  // null: the memory is ours
+};
+
+}  // namespace adze
