@@ -1,0 +1,3 @@
+#include <adze/adze.h>
+
+int main() { return 0; }
