@@ -35,6 +35,9 @@ struct Symbol {
 class Operand {
  public:
   Operand(Tensor t) : tensor_(std::move(t)) {}
+  template <class T>
+    requires(std::is_convertible_v<const T&, Tensor> && !std::same_as<T, Tensor>)
+  Operand(const T& t) : tensor_(t) {}
   Operand(Scalar s) : scalar_(s) {}
   template <class T>
     requires std::is_arithmetic_v<T>

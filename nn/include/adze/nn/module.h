@@ -1,0 +1,195 @@
+#pragma once
+
+#include <any>
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <typeinfo>
+#include <utility>
+#include <vector>
+
+#include "adze/core/value.h"
+#include "adze/nn/handles.h"
+#include "adze/nn/hooks.h"
+
+namespace adze::nn {
+
+/// Sees module calls on symbolic tensors while a network is traced; the tracer implements it.
+class CallInterceptor {
+ public:
+  virtual ~CallInterceptor() = default;
+  /// The result when the call becomes one node; nothing when the module is to be traced through.
+  virtual std::optional<Value> call_module(Module& module, std::span<const Value> args) = 0;
+  /// The interceptor of this thread, or nullptr.
+  static CallInterceptor* active();
+  /// Installs one and returns the previous.
+  static CallInterceptor* set_active(CallInterceptor* interceptor);
+};
+
+struct Memo;
+enum class Slots : std::uint8_t;
+
+/// Base of all layers and networks. Write networks as
+///
+///     class Block final : public nn::ModuleOf<Block> {
+///      public:
+///       nn::Submodule fc{"fc", nn::Linear(64, 64)}, act{"act", nn::ReLU()};
+///       nn::Parameter gain{"gain", ones({64})};
+///       Tensor forward(const Tensor& x) { return act(fc(x)) * gain + x; }
+///      protected:
+///       void fields(nn::FieldList& f) override { f(fc, act, gain); }
+///     };
+///
+/// `forward` may take and return any types that Value can hold. Copying a module is shallow: its
+/// handles are shared. `deepcopy` makes an independent one.
+class Module {
+ public:
+  virtual ~Module() = default;
+
+  /// Class name without namespaces, "Linear".
+  std::string type() const;
+  /// Class name with namespaces, "adze::nn::Linear".
+  virtual std::string qualified_type() const = 0;
+  /// What stands between the parentheses when printed: "in_features=4, out_features=2".
+  virtual std::string extra_repr() const { return {}; }
+  /// The module whose slots a swap takes over: a fused container names its child.
+  virtual Module& slot_holder() { return *this; }
+
+  /// Runs pre-hooks, forward and hooks.
+  Tensor operator()(const Tensor& x);
+  Tensor operator()(const Tensor& a, const Tensor& b);
+  Value call(std::vector<Value> args);
+
+  /// The module as a M; throws when it is something else.
+  template <class M>
+  M& as() {
+    if (auto* m = dynamic_cast<M*>(this)) return *m;
+    wrong_type(typeid(M));
+  }
+
+  // ---- members ---------------------------------------------------------------------------------
+  /// Handles of this module, those of `fields()` first, then children added at run time.
+  FieldList list();
+  /// Child / parameter / buffer with that name in this module, or nullptr.
+  Submodule* find_child(std::string_view name);
+  Parameter* find_parameter(std::string_view name);
+  /// Adds a child that forward does not call (an observer, say). Throws when the name is taken.
+  void add_module(std::string name, ModulePtr module);
+  void remove_module(std::string_view name);
+
+  // ---- hooks -----------------------------------------------------------------------------------
+  HookHandle register_forward_pre_hook(ForwardPreHook hook);
+  HookHandle register_forward_hook(ForwardHook hook);
+  /// Hooks of the library itself: they run before all of the user's. One of each at most.
+  void set_internal_pre_hook(ForwardPreHook hook);
+  void set_internal_hook(ForwardHook hook);
+  void drop_internal_hooks();
+  bool has_internal_hook() const;
+  /// Number of live hooks that users registered.
+  std::size_t user_hooks() const;
+
+  // ---- mode ------------------------------------------------------------------------------------
+  bool training() const { return training_; }
+  /// Sets the mode of this module and all below it.
+  void train(bool mode = true);
+  void eval() { train(false); }
+
+  /// How this module is to be quantized; nn does not look inside. Empty: not set.
+  std::any qconfig;
+
+ protected:
+  Module() = default;
+  Module(const Module& other);
+  Module& operator=(const Module&) = delete;
+
+  virtual void fields(FieldList&) {}
+  /// Called by train(): lets a module refuse or adapt to a mode.
+  virtual void set_training(bool mode) { training_ = mode; }
+  virtual Tensor forward_tensor(const Tensor& x) = 0;
+  virtual Value forward_values(std::span<const Value> args) = 0;
+  virtual ModulePtr shallow_copy() const = 0;
+
+ private:
+  friend ModulePtr deepcopy(Module&, Memo&);
+  friend void swap(Submodule&, Module&, Module&, ModulePtr, Slots);
+  friend class Submodule;
+  [[noreturn]] void wrong_type(const std::type_info& wanted) const;
+  void prepare_first_call();
+  Value call_with_hooks(std::vector<Value> args);
+
+  bool training_ = true;
+  std::atomic<bool> ready_{false};
+  std::vector<std::shared_ptr<Submodule>> extra_;
+  HookList<ForwardPreHook> pre_hooks_;
+  HookList<ForwardHook> hooks_;
+};
+
+template <class M>
+M& Submodule::as() const {
+  return module_->as<M>();
+}
+
+namespace detail {
+std::string demangle(const std::type_info& type);
+
+template <class F>
+struct Signature;
+template <class C, class R, class... A>
+struct Signature<R (C::*)(A...)> {
+  static constexpr bool is_tensor_to_tensor =
+      std::same_as<R, Tensor> && std::same_as<std::tuple<A...>, std::tuple<const Tensor&>>;
+  template <class D>
+  static Value call(D& self, std::span<const Value> args) {
+    check(args.size() == sizeof...(A), "forward takes ", sizeof...(A), " arguments, got ",
+          args.size());
+    return call(self, args, std::index_sequence_for<A...>{});
+  }
+  template <class D, std::size_t... I>
+  static Value call(D& self, std::span<const Value> args, std::index_sequence<I...>) {
+    return adze::detail::box(self.forward(args[I].template as<std::remove_cvref_t<A>>()...));
+  }
+};
+template <class C, class R, class... A>
+struct Signature<R (C::*)(A...) const> : Signature<R (C::*)(A...)> {};
+}  // namespace detail
+
+/// What a concrete module knows of its own type: how to copy itself, its name, and how to call its
+/// `forward` with boxed values. D is the class itself, Base a module class it extends.
+template <class D, class Base = Module>
+class ModuleOf : public Base {
+ public:
+  using Base::Base;
+  std::string qualified_type() const override { return detail::demangle(typeid(D)); }
+
+ protected:
+  Tensor forward_tensor(const Tensor& x) override {
+    using S = detail::Signature<decltype(&D::forward)>;
+    if constexpr (S::is_tensor_to_tensor) {
+      return static_cast<D&>(*this).forward(x);
+    } else {
+      const Value arg(x);
+      return S::call(static_cast<D&>(*this), std::span(&arg, 1)).to_tensor();
+    }
+  }
+  Value forward_values(std::span<const Value> args) override {
+    return detail::Signature<decltype(&D::forward)>::call(static_cast<D&>(*this), args);
+  }
+  ModulePtr shallow_copy() const override {
+    return std::make_shared<D>(static_cast<const D&>(*this));
+  }
+};
+
+/// `make<Linear>(4, 2)`: a module on the heap, as calls that may replace the root take it.
+template <class M, class... Args>
+std::shared_ptr<M> make(Args&&... args) {
+  return std::make_shared<M>(std::forward<Args>(args)...);
+}
+
+/// The printed form: type, extra_repr, and the children, indented.
+std::string to_string(Module& module);
+std::ostream& operator<<(std::ostream& os, Module& module);
+
+}  // namespace adze::nn
