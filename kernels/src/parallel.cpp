@@ -1,0 +1,55 @@
+#include "adze/kernels/parallel.h"
+
+#include <algorithm>
+#include <atomic>
+#include <stdexcept>
+#include <string>
+
+#include <tbb/parallel_for.h>
+#include <tbb/task_arena.h>
+
+namespace adze::kernels {
+
+namespace {
+
+std::atomic<int> chosen_threads{0};
+thread_local bool inside_loop = false;
+
+}  // namespace
+
+void set_num_threads(int count) {
+  if (count < 0) {
+    throw std::runtime_error("set_num_threads: expected 0 or more, got " + std::to_string(count));
+  }
+  chosen_threads.store(count, std::memory_order_relaxed);
+}
+
+int get_num_threads() {
+  const int count = chosen_threads.load(std::memory_order_relaxed);
+  return count > 0 ? count : tbb::this_task_arena::max_concurrency();
+}
+
+void detail::parallel_for(std::int64_t begin, std::int64_t end, std::int64_t grain,
+                          RangeFunction body) {
+  const std::int64_t size = end - begin;
+  const std::int64_t most = std::max<std::int64_t>(1, size / std::max<std::int64_t>(1, grain));
+  const std::int64_t pieces =
+      inside_loop ? 1 : std::min<std::int64_t>(get_num_threads(), most);
+  if (pieces <= 1) {
+    body(begin, end);
+    return;
+  }
+  const auto run = [&](std::int64_t piece) {
+    struct Inside {
+      Inside() { inside_loop = true; }
+      ~Inside() { inside_loop = false; }
+    } inside;
+    body(begin + size * piece / pieces, begin + size * (piece + 1) / pieces);
+  };
+  // Isolated: a thread that waits here takes no other task, which might use the same scratch memory.
+  tbb::this_task_arena::isolate([&] {
+    tbb::parallel_for(std::int64_t{0}, pieces, run, tbb::simple_partitioner());
+  });
+}
+
+}  // namespace adze::kernels

@@ -1,0 +1,37 @@
+/// \file
+/// The quantization loops of one instruction set, each for one run of values with one scale.
+#pragma once
+
+#include <cstdint>
+
+namespace adze::kernels {
+
+/// An Affine made ready for a loop. Bounds and zero point lie within ±2²², exact in float32.
+struct AffineRow {
+  float inverse;  ///< 1.0f / scale
+  float scale;
+  std::int32_t zero_point;
+  float lowest;   ///< qmin - zero_point
+  float highest;  ///< qmax - zero_point
+};
+
+struct QuantizeTable {
+  const char* name;
+  void (*quantize_u8)(const float* x, std::int64_t n, const AffineRow& row, std::uint8_t* q);
+  void (*quantize_s8)(const float* x, std::int64_t n, const AffineRow& row, std::int8_t* q);
+  void (*dequantize_u8)(const std::uint8_t* q, std::int64_t n, const AffineRow& row, float* x);
+  void (*dequantize_s8)(const std::int8_t* q, std::int64_t n, const AffineRow& row, float* x);
+  void (*fake_quantize)(const float* x, std::int64_t n, const AffineRow& row, float* y);
+  void (*fake_quantize_mask)(const float* x, std::int64_t n, const AffineRow& row, float* y,
+                             std::uint8_t* mask);
+  /// Widens {*lo, *hi} to hold the n values; false if one of them is NaN.
+  bool (*min_max)(const float* x, std::int64_t n, float* lo, float* hi);
+};
+
+extern const QuantizeTable quantize_scalar;
+extern const QuantizeTable quantize_avx2;
+
+/// The loops of the active instruction set.
+const QuantizeTable& quantize_table();
+
+}  // namespace adze::kernels
