@@ -47,9 +47,15 @@ std::string written(const Value::List& list) {
 
 Value::Value(Scalar v) {
   switch (v.kind()) {
-    case Scalar::Kind::logical: v_ = v.to_int() != 0; break;
-    case Scalar::Kind::integer: v_ = v.to_int(); break;
-    case Scalar::Kind::floating: v_ = v.to_double(); break;
+    case Scalar::Kind::logical:
+      v_ = v.to_int() != 0;
+      break;
+    case Scalar::Kind::integer:
+      v_ = v.to_int();
+      break;
+    case Scalar::Kind::floating:
+      v_ = v.to_double();
+      break;
   }
 }
 
