@@ -12,7 +12,7 @@ rule() {
   local found
   found=$(cat)
   if [[ -n $found ]]; then
-    printf '%s:\n%s\n\n' "$1" "$(sed 's/^/  /' <<<"$found")"
+    printf "%s:\n%s\n\n" "$1" "${found}"
     failed=1
   fi
 }
