@@ -16,17 +16,23 @@ class Storage {
   static std::shared_ptr<Storage> borrow(void* data, std::size_t bytes,
                                          std::shared_ptr<const void> owner);
 
-  ~Storage();
+  ~Storage() = default;
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
 
   std::byte* data() const { return data_; }
   std::size_t bytes() const { return bytes_; }
   std::uint64_t version() const { return version_.load(std::memory_order_relaxed); }
-  void bump_version() { version_.fetch_add(1, std::memory_order_relaxed); }
+  /// Writers need the caller's lock, so that this need not be one atomic step.
+  void bump_version() { version_.store(version() + 1, std::memory_order_relaxed); }
 
  private:
-  Storage() = default;
+  struct Key {};  // only Storage makes storages
+
+ public:
+  explicit Storage(Key) {}
+
+ private:
 
   std::byte* data_ = nullptr;
   std::size_t bytes_ = 0;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
@@ -89,7 +90,14 @@ class Tensor {
   /// The value of a one-element tensor, converted to T (dequantized when quantized).
   template <class T = double>
   T item() const {
-    return static_cast<T>(item_as_double());
+    const Scalar value = item_as_scalar();
+    if constexpr (std::same_as<T, bool>) {
+      return value.to_double() != 0;
+    } else if constexpr (std::integral<T>) {
+      return static_cast<T>(value.to_int());
+    } else {
+      return static_cast<T>(value.to_double());
+    }
   }
 
   // ---- quantization ----------------------------------------------------------------------------
@@ -179,7 +187,7 @@ class Tensor {
  private:
   const void* raw(DType dtype) const;
   void* mutable_raw(DType dtype) const;
-  double item_as_double() const;
+  Scalar item_as_scalar() const;
   template <class T>
   const T* contiguous_data() const {
     check(is_contiguous(), "Tensor::span: needs a contiguous tensor; call contiguous() first");

@@ -24,6 +24,8 @@ Tensor slice(const Tensor& a, std::int64_t dim, std::optional<std::int64_t> star
              std::optional<std::int64_t> end = {}, std::int64_t step = 1);
 /// `a` itself when its elements lie in row-major order without gaps, else a copy.
 Tensor contiguous(const Tensor& a);
+/// Same data, outside of the autograd graph.
+Tensor detach(const Tensor& a);
 
 /// Joins along an existing (cat) or a new (stack) dimension. Dtypes promote; quantized tensors are
 /// requantized with the qparams of the first.
@@ -47,7 +49,7 @@ extern const Op<Tensor(const Tensor&, std::optional<std::int64_t>)> squeeze;
 extern const Op<Tensor(const Tensor&, std::int64_t)> unsqueeze;
 extern const Op<Tensor(const Tensor&, std::int64_t, std::optional<std::int64_t>,
                        std::optional<std::int64_t>, std::int64_t)> slice;
-extern const Op<Tensor(const Tensor&)> contiguous;
+extern const Op<Tensor(const Tensor&)> contiguous, detach;
 extern const Op<Tensor(const TensorList&, std::int64_t)> cat, stack;
 extern const Op<TensorList(const Tensor&, const Shape&, std::int64_t)> split;
 extern const Op<TensorList(const Tensor&, std::int64_t, std::int64_t)> chunk;

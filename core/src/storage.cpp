@@ -1,0 +1,69 @@
+#include "adze/core/storage.h"
+
+#include <new>
+#include <utility>
+
+#include "adze/core/error.h"
+
+namespace adze {
+
+namespace {
+
+constexpr std::size_t alignment = 64;
+
+// Allocates the reference count, the Storage and the elements as one block. `extra` is what the
+// elements need; their place behind the first two comes back through `elements`.
+template <class T>
+struct WithElements {
+  using value_type = T;
+
+  std::size_t extra;
+  std::byte** elements;
+
+  WithElements(std::size_t extra_bytes, std::byte** place) : extra(extra_bytes), elements(place) {}
+  template <class U>
+  WithElements(const WithElements<U>& other) : extra(other.extra), elements(other.elements) {}
+
+  T* allocate(std::size_t n) {
+    // By hand, because plain malloc has a faster path for small blocks than aligned allocation.
+    const std::size_t head = n * sizeof(T);
+    auto* block = static_cast<std::byte*>(::operator new(head + alignment - 1 + extra));
+    const auto end = reinterpret_cast<std::uintptr_t>(block) + head;
+    *elements = block + head + (alignment - end % alignment) % alignment;
+    return reinterpret_cast<T*>(block);
+  }
+  void deallocate(T* block, std::size_t) { ::operator delete(static_cast<void*>(block)); }
+
+  template <class U>
+  bool operator==(const WithElements<U>& other) const {
+    return extra == other.extra;
+  }
+};
+
+}  // namespace
+
+std::shared_ptr<Storage> Storage::allocate(std::size_t bytes) {
+  constexpr std::size_t largest = static_cast<std::size_t>(-1) / 2;
+  check(bytes <= largest, "Storage: cannot allocate ", bytes, " bytes");
+  try {
+    std::byte* elements = nullptr;
+    auto storage = std::allocate_shared<Storage>(WithElements<Storage>(bytes, &elements), Key{});
+    storage->data_ = elements;
+    storage->bytes_ = bytes;
+    return storage;
+  } catch (const std::bad_alloc&) {
+    fail("Storage: cannot allocate ", bytes, " bytes");
+  }
+}
+
+std::shared_ptr<Storage> Storage::borrow(void* data, std::size_t bytes,
+                                         std::shared_ptr<const void> owner) {
+  check(data != nullptr || bytes == 0, "Storage::borrow: got a null pointer for ", bytes, " bytes");
+  auto storage = std::make_shared<Storage>(Key{});
+  storage->data_ = static_cast<std::byte*>(data);
+  storage->bytes_ = bytes;
+  storage->owner_ = std::move(owner);
+  return storage;
+}
+
+}  // namespace adze
