@@ -1,0 +1,47 @@
+#include <cmath>
+
+#include "gemm_f32_kernel.h"
+
+namespace adze::kernels {
+
+namespace {
+
+constexpr int tile_rows = 4;
+constexpr int tile_columns = 8;
+
+void tile(const F32Tile& t) {
+  float sums[tile_rows][tile_columns];
+  for (int i = 0; i < t.rows; ++i) {
+    for (int j = 0; j < t.columns; ++j) sums[i][j] = t.from_zero ? 0.0f : t.c[i * t.ldc + j];
+  }
+  for (std::int64_t p = 0; p < t.k; ++p) {
+    const float* b = t.b + p * t.b_step;
+    for (int i = 0; i < t.rows; ++i) {
+      const float a = t.a[i * t.a_row + p * t.a_step];
+      for (int j = 0; j < t.columns; ++j) sums[i][j] = std::fma(a, b[j], sums[i][j]);
+    }
+  }
+  for (int i = 0; i < t.rows; ++i) {
+    for (int j = 0; j < t.columns; ++j) {
+      float value = sums[i][j];
+      if (t.bias != nullptr) value += t.bias[j];
+      if (t.relu && value < 0.0f) value = 0.0f;
+      t.c[i * t.ldc + j] = value;
+    }
+  }
+}
+
+void transpose(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t k, float* out,
+               std::int64_t ldo) {
+  for (std::int64_t j = 0; j < n; ++j) {
+    for (std::int64_t p = 0; p < k; ++p) out[p * ldo + j] = x[j * ldx + p];
+  }
+}
+
+}  // namespace
+
+const F32Kernel f32_gemm_scalar{
+    "f32_gemm_4x8_scalar", Isa::scalar, tile_rows, [](int) { return tile_columns; }, tile,
+    transpose};
+
+}  // namespace adze::kernels
