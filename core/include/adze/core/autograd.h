@@ -47,10 +47,10 @@ class Node;
 /// tensor was written in place since the forward call. `args` and `outputs` are not checked; they
 /// serve for numbers, shapes and dtypes.
 struct BackwardContext {
-  const std::vector<Value>& args;        // the op's arguments, as they were given
-  const std::vector<Tensor>& outputs;    // what the op returned, one or several tensors
-  const std::vector<Tensor>& grads;      // d loss / d output, as many; never undefined
-  const std::vector<bool>& needs_grad;   // one per argument
+  const std::vector<Value>& args;       // the op's arguments, as they were given
+  const std::vector<Tensor>& outputs;   // what the op returned, one or several tensors
+  const std::vector<Tensor>& grads;     // d loss / d output, as many; never undefined
+  const std::vector<bool>& needs_grad;  // one per argument
   const Node& node;
 
   Tensor tensor(std::size_t i) const;
@@ -68,9 +68,9 @@ using Derivative = Gradients (*)(const BackwardContext&);
 
 /// The autograd record of a tensor.
 struct Meta {
-  bool requires_grad = false;   // leaves only
-  Tensor grad;                  // leaves only
-  std::shared_ptr<Node> node;   // the op that made the tensor; null for leaves
+  bool requires_grad = false;  // leaves only
+  Tensor grad;                 // leaves only
+  std::shared_ptr<Node> node;  // the op that made the tensor; null for leaves
   std::size_t output_index = 0;
 };
 

@@ -65,5 +65,10 @@ WarningHandler set_warning_handler(WarningHandler handler);
 
 /// Hands one message to the warning handler.
 void warn(const std::string& message);
+/// The same with streamed parts.
+template <class First, class Second, class... Rest>
+void warn(const First& first, const Second& second, const Rest&... rest) {
+  warn(detail::concat(first, second, rest...));
+}
 
 }  // namespace adze

@@ -27,8 +27,8 @@ class Index {
   enum class Kind : std::uint8_t { integer, slice, rest, new_axis, tensor };
 
   template <std::integral T>
-    requires(!std::same_as<T, bool>)
-  Index(T i) : kind_(Kind::integer), integer_(static_cast<std::int64_t>(i)) {}
+  requires(!std::same_as<T, bool>) Index(T i)
+      : kind_(Kind::integer), integer_(static_cast<std::int64_t>(i)) {}
   Index(Slice s) : kind_(Kind::slice), slice_(s) {}
   Index(Ellipsis) : kind_(Kind::rest) {}
   Index(NewAxis) : kind_(Kind::new_axis) {}

@@ -34,25 +34,26 @@ struct Symbol {
 /// A tensor or a number, where an op takes either (`x + 2`).
 class Operand {
  public:
-  Operand(Tensor t) : tensor_(std::move(t)) {}
+  Operand(Tensor t) : tensor_(std::move(t)), is_tensor_(true) {}
   template <class T>
-    requires(std::is_convertible_v<const T&, Tensor> && !std::same_as<T, Tensor>)
-  Operand(const T& t) : tensor_(t) {}
+  requires(std::is_convertible_v<const T&, Tensor> && !std::same_as<T, Tensor>) Operand(const T& t)
+      : tensor_(t) {}
   Operand(Scalar s) : scalar_(s) {}
   template <class T>
-    requires std::is_arithmetic_v<T>
-  Operand(T v) : scalar_(v) {}
+  requires std::is_arithmetic_v<T> Operand(T v) : scalar_(v) {}
 
-  bool is_tensor() const { return tensor_.defined(); }
+  bool is_tensor() const { return is_tensor_; }
   const Tensor& tensor() const { return tensor_; }
   Scalar scalar() const { return scalar_; }
 
  private:
   Tensor tensor_;
   Scalar scalar_;
+  bool is_tensor_ = false;
 };
 namespace detail {
-template <> struct Unbox<Operand> {
+template <>
+struct Unbox<Operand> {
   static Operand get(const Value& v) {
     return v.is_tensor() ? Operand(v.to_tensor()) : Operand(v.to_scalar());
   }
@@ -64,11 +65,11 @@ inline Value box(const Operand& o) {
 
 /// Properties of an op that passes and quantization ask for. They live here and nowhere else.
 struct OpTraits {
-  bool elementwise = false;      // result element i depends on operands' elements i only
-  bool shape_only = false;       // moves or relabels elements, computes nothing
-  bool shares_qparams = false;   // of a quantized input: result has the same quantizer
-  bool random = false;           // two calls with equal arguments may differ
-  bool differentiable = true;    // false: results are constants for autograd, on purpose
+  bool elementwise = false;     // result element i depends on operands' elements i only
+  bool shape_only = false;      // moves or relabels elements, computes nothing
+  bool shares_qparams = false;  // of a quantized input: result has the same quantizer
+  bool random = false;          // two calls with equal arguments may differ
+  bool differentiable = true;   // false: results are constants for autograd, on purpose
 };
 
 /// An op without its types: name, traits, derivative, and a boxed entry that calls it by value.
@@ -141,8 +142,8 @@ template <class Signature>
 class Op;
 
 /// An op: every call of it, typed or boxed, goes through `operator()`. Define ops as
-/// `constinit const Op<...> name{{.name = "name", .forward = ..., .derivative = ...}};` at namespace
-/// scope: they are constant-initialised, so no initialisation order matters.
+/// `constinit const Op<...> name{{.name = "name", .forward = ..., .derivative = ...}};` at
+/// namespace scope: they are constant-initialised, so no initialisation order matters.
 ///
 /// The funnel asks: is an argument symbolic? then the call is recorded; is a gradient wanted? then
 /// the derivative is remembered; else the forward function runs.

@@ -61,8 +61,7 @@ using QuantizerPtr = std::shared_ptr<const Quantizer>;
 /// lies outside the range of `dtype`.
 QuantizerPtr make_per_tensor_quantizer(double scale, std::int64_t zero_point, DType dtype);
 /// A checked per-channel quantizer along `axis`; the same conditions for each channel.
-QuantizerPtr make_per_channel_quantizer(std::vector<double> scales,
-                                        std::vector<double> zero_points, std::int64_t axis,
-                                        DType dtype);
+QuantizerPtr make_per_channel_quantizer(std::vector<double> scales, std::vector<double> zero_points,
+                                        std::int64_t axis, DType dtype);
 
 }  // namespace adze

@@ -16,8 +16,7 @@ class Scalar {
   Scalar() : Scalar(0) {}
   Scalar(bool v) : kind_(Kind::logical), i_(v), d_(v) {}
   template <std::integral T>
-    requires(!std::same_as<T, bool>)
-  Scalar(T v)
+  requires(!std::same_as<T, bool>) Scalar(T v)
       : kind_(Kind::integer), i_(static_cast<std::int64_t>(v)), d_(static_cast<double>(v)) {}
   template <std::floating_point T>
   Scalar(T v) : kind_(Kind::floating), d_(static_cast<double>(v)) {}

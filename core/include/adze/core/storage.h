@@ -33,7 +33,6 @@ class Storage {
   explicit Storage(Key) {}
 
  private:
-
   std::byte* data_ = nullptr;
   std::size_t bytes_ = 0;
   std::atomic<std::uint64_t> version_{0};

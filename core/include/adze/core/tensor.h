@@ -145,9 +145,9 @@ class Tensor {
   Tensor contiguous() const;
   /// Converted copy; the tensor itself when it already has the dtype.
   Tensor to(DType dtype) const;
-  Tensor operator[](std::int64_t i) const;                       // select(0, i)
-  Tensor index(std::initializer_list<Index> indices) const;      // see indexing.h
-  Tensor select(std::int64_t dim, std::int64_t index) const;     // view
+  Tensor operator[](std::int64_t i) const;                    // select(0, i)
+  Tensor index(std::initializer_list<Index> indices) const;   // see indexing.h
+  Tensor select(std::int64_t dim, std::int64_t index) const;  // view
   Tensor slice(std::int64_t dim, std::optional<std::int64_t> start = {},
                std::optional<std::int64_t> end = {}, std::int64_t step = 1) const;  // view
   Tensor narrow(std::int64_t dim, std::int64_t start, std::int64_t length) const;   // view

@@ -15,11 +15,11 @@ struct TensorImpl {
   std::int64_t numel = 0;
   DType dtype = DType::float32;
   bool contiguous = true;
-  bool sizes_known = true;  // false for a symbol traced without example inputs
-  std::shared_ptr<Storage> storage;        // null for a symbol
-  QuantizerPtr quantizer;                  // q-dtypes only
+  bool sizes_known = true;                   // false for a symbol traced without example inputs
+  std::shared_ptr<Storage> storage;          // null for a symbol
+  QuantizerPtr quantizer;                    // q-dtypes only
   std::shared_ptr<autograd::Meta> autograd;  // null: no gradient wanted
-  std::shared_ptr<Symbol> symbol;          // null: an ordinary tensor
+  std::shared_ptr<Symbol> symbol;            // null: an ordinary tensor
 };
 
 /// A new contiguous tensor with uninitialised memory. `quantizer` is required for q-dtypes.

@@ -21,8 +21,7 @@ class Value {
   Value(Tensor v) : v_(std::move(v)) {}
   Value(bool v) : v_(v) {}
   template <std::integral T>
-    requires(!std::same_as<T, bool>)
-  Value(T v) : v_(static_cast<std::int64_t>(v)) {}
+  requires(!std::same_as<T, bool>) Value(T v) : v_(static_cast<std::int64_t>(v)) {}
   template <std::floating_point T>
   Value(T v) : v_(static_cast<double>(v)) {}
   Value(std::string v) : v_(std::move(v)) {}
@@ -78,32 +77,59 @@ class Value {
 namespace detail {
 template <class T>
 struct Unbox;
-template <> struct Unbox<Value> { static Value get(const Value& v) { return v; } };
-template <> struct Unbox<Tensor> { static Tensor get(const Value& v) { return v.to_tensor(); } };
-template <> struct Unbox<TensorList> {
+template <>
+struct Unbox<Value> {
+  static Value get(const Value& v) { return v; }
+};
+template <>
+struct Unbox<Tensor> {
+  static Tensor get(const Value& v) { return v.to_tensor(); }
+};
+template <>
+struct Unbox<TensorList> {
   static TensorList get(const Value& v) { return v.to_tensor_list(); }
 };
-template <> struct Unbox<bool> { static bool get(const Value& v) { return v.to_bool(); } };
-template <> struct Unbox<double> { static double get(const Value& v) { return v.to_double(); } };
-template <> struct Unbox<Scalar> { static Scalar get(const Value& v) { return v.to_scalar(); } };
-template <> struct Unbox<std::string> {
+template <>
+struct Unbox<bool> {
+  static bool get(const Value& v) { return v.to_bool(); }
+};
+template <>
+struct Unbox<double> {
+  static double get(const Value& v) { return v.to_double(); }
+};
+template <>
+struct Unbox<Scalar> {
+  static Scalar get(const Value& v) { return v.to_scalar(); }
+};
+template <>
+struct Unbox<std::string> {
   static std::string get(const Value& v) { return v.to_string(); }
 };
-template <> struct Unbox<DType> { static DType get(const Value& v) { return v.to_dtype(); } };
-template <> struct Unbox<Shape> { static Shape get(const Value& v) { return v.to_shape(); } };
-template <> struct Unbox<Value::List> {
+template <>
+struct Unbox<DType> {
+  static DType get(const Value& v) { return v.to_dtype(); }
+};
+template <>
+struct Unbox<Shape> {
+  static Shape get(const Value& v) { return v.to_shape(); }
+};
+template <>
+struct Unbox<Value::List> {
   static Value::List get(const Value& v) { return v.to_list(); }
 };
-template <> struct Unbox<std::int64_t> {
+template <>
+struct Unbox<std::int64_t> {
   static std::int64_t get(const Value& v) { return v.to_int(); }
 };
-template <class T> struct Unbox<std::optional<T>> {
+template <class T>
+struct Unbox<std::optional<T>> {
   static std::optional<T> get(const Value& v) {
     if (v.is_none()) return std::nullopt;
     return Unbox<T>::get(v);
   }
 };
-template <class... T> struct Unbox<std::tuple<T...>> {
+template <class... T>
+struct Unbox<std::tuple<T...>> {
   static std::tuple<T...> get(const Value& v) {
     return unpack(v.to_list(), std::index_sequence_for<T...>{});
   }

@@ -112,7 +112,7 @@ class FieldList {
  private:
   void add(Parameter& p) { parameters.push_back(&p); }
   void add(Submodule& m) {
-    m.listed_ = true;
+    if (!m.listed_) m.listed_ = true;  // read by concurrent calls: written once, before the first
     modules.push_back(&m);
   }
   void add(std::vector<Parameter>& v) {

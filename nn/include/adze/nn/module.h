@@ -57,6 +57,9 @@ class Module {
   virtual std::string extra_repr() const { return {}; }
   /// The module whose slots a swap takes over: a fused container names its child.
   virtual Module& slot_holder() { return *this; }
+  /// True for one module that stands for a fused pair (qat or quantized LinearReLU): the name its
+  /// first half had inside the pair ("5.0") still finds it.
+  virtual bool is_fused_piece() const { return false; }
 
   /// Runs pre-hooks, forward and hooks.
   Tensor operator()(const Tensor& x);

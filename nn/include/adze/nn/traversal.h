@@ -22,8 +22,7 @@ void for_each_module(Module& root, const std::function<void(const std::string&, 
 void for_each_child(Module& root,
                     const std::function<bool(const std::string& path, Submodule&)>& f);
 /// Calls `f(path of the module, handle)` for each parameter and buffer that is defined.
-void for_each_parameter(Module& root,
-                        const std::function<void(const std::string&, Parameter&)>& f);
+void for_each_parameter(Module& root, const std::function<void(const std::string&, Parameter&)>& f);
 
 std::vector<std::pair<std::string, Module*>> named_modules(Module& root);
 std::vector<std::pair<std::string, ModulePtr>> named_children(Module& module);

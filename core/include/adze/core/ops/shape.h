@@ -48,7 +48,8 @@ extern const Op<Tensor(const Tensor&, std::int64_t, std::int64_t)> flatten, tran
 extern const Op<Tensor(const Tensor&, std::optional<std::int64_t>)> squeeze;
 extern const Op<Tensor(const Tensor&, std::int64_t)> unsqueeze;
 extern const Op<Tensor(const Tensor&, std::int64_t, std::optional<std::int64_t>,
-                       std::optional<std::int64_t>, std::int64_t)> slice;
+                       std::optional<std::int64_t>, std::int64_t)>
+    slice;
 extern const Op<Tensor(const Tensor&)> contiguous, detach;
 extern const Op<Tensor(const TensorList&, std::int64_t)> cat, stack;
 extern const Op<TensorList(const Tensor&, const Shape&, std::int64_t)> split;
