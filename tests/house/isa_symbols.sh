@@ -19,7 +19,7 @@ leaks=$("$nm" --demangle --defined-only --extern-only "$@" | awk '
     if (name == "DW.ref.__gxx_personality_v0") next
     strong = kind ~ /[TDBR]/
     if (strong && name ~ /^(vtable for |typeinfo (name )?for )?adze::kernels::/) next
-    if (!strong && name ~ /avx|fma3|neon/) next
+    if (!strong && tolower(name) ~ /avx|fma3|neon/) next
     print "  " object " " kind " " name
   }')
 if [[ -n $leaks ]]; then
