@@ -17,9 +17,13 @@ void check_plain(DType dtype, const char* where) {
 }
 
 // Same shape and, unless quantized, same dtype; a quantized tensor also shares its quantizer.
-Tensor like(const Tensor& t) { return make_tensor(t.sizes(), t.dtype(), t.quantizer()); }
+Tensor like(const Tensor& t) {
+  return make_tensor(t.sizes(), t.dtype(), t.quantizer());
+}
 
-std::int64_t length(std::size_t n) { return static_cast<std::int64_t>(n); }
+std::int64_t length(std::size_t n) {
+  return static_cast<std::int64_t>(n);
+}
 
 }  // namespace
 
@@ -35,10 +39,16 @@ Tensor full(const Shape& sizes, Scalar value, DType dtype) {
   return out;
 }
 
-Tensor zeros(const Shape& sizes, DType dtype) { return full(sizes, 0, dtype); }
-Tensor ones(const Shape& sizes, DType dtype) { return full(sizes, 1, dtype); }
+Tensor zeros(const Shape& sizes, DType dtype) {
+  return full(sizes, 0, dtype);
+}
+Tensor ones(const Shape& sizes, DType dtype) {
+  return full(sizes, 1, dtype);
+}
 
-Tensor empty_like(const Tensor& t) { return like(t); }
+Tensor empty_like(const Tensor& t) {
+  return like(t);
+}
 
 Tensor full_like(const Tensor& t, Scalar value) {
   Tensor out = like(t);
@@ -46,8 +56,12 @@ Tensor full_like(const Tensor& t, Scalar value) {
   return out;
 }
 
-Tensor zeros_like(const Tensor& t) { return full_like(t, 0); }
-Tensor ones_like(const Tensor& t) { return full_like(t, 1); }
+Tensor zeros_like(const Tensor& t) {
+  return full_like(t, 0);
+}
+Tensor ones_like(const Tensor& t) {
+  return full_like(t, 1);
+}
 
 Tensor eye(std::int64_t n, DType dtype) {
   check(n >= 0, "eye: the size must not be negative, got ", n);
@@ -56,7 +70,9 @@ Tensor eye(std::int64_t n, DType dtype) {
   return out;
 }
 
-Tensor arange(Scalar end) { return arange(0, end); }
+Tensor arange(Scalar end) {
+  return arange(0, end);
+}
 
 Tensor arange(Scalar start, Scalar end, Scalar step) {
   const double from = start.to_double(), to = end.to_double(), by = step.to_double();
@@ -89,8 +105,9 @@ Tensor linspace(double start, double end, std::int64_t steps) {
   const double step = steps > 1 ? (end - start) / static_cast<double>(steps - 1) : 0;
   // From both ends, so that both are exact and the values are symmetric.
   for (std::int64_t i = 0; i < steps; ++i)
-    p[i] = static_cast<float>(i < (steps + 1) / 2 ? start + step * static_cast<double>(i)
-                                                  : end - step * static_cast<double>(steps - 1 - i));
+    p[i] =
+        static_cast<float>(i < (steps + 1) / 2 ? start + step * static_cast<double>(i)
+                                               : end - step * static_cast<double>(steps - 1 - i));
   return out;
 }
 
@@ -122,8 +139,8 @@ Tensor from_blob(void* data, const Shape& sizes, DType dtype, std::shared_ptr<co
   check(reinterpret_cast<std::uintptr_t>(data) % item_size(dtype) == 0,
         "from_blob: the data must be aligned to the ", item_size(dtype), " bytes of a ", dtype);
   auto impl = std::make_shared<TensorImpl>();
-  impl->storage = Storage::borrow(data, static_cast<std::size_t>(count) * item_size(dtype),
-                                  std::move(owner));
+  impl->storage =
+      Storage::borrow(data, static_cast<std::size_t>(count) * item_size(dtype), std::move(owner));
   impl->sizes = sizes;
   impl->strides = contiguous_strides(sizes);
   impl->numel = count;
@@ -131,7 +148,9 @@ Tensor from_blob(void* data, const Shape& sizes, DType dtype, std::shared_ptr<co
   return Tensor(std::move(impl));
 }
 
-Tensor tensor(double value) { return full({}, value); }
+Tensor tensor(double value) {
+  return full({}, value);
+}
 
 Tensor tensor(std::initializer_list<double> values) {
   Tensor out = make_tensor({length(values.size())}, DType::float32);
@@ -155,8 +174,7 @@ Tensor tensor(std::initializer_list<std::initializer_list<double>> rows) {
 Tensor tensor(std::initializer_list<std::initializer_list<std::initializer_list<double>>> planes) {
   const std::size_t rows = planes.size() == 0 ? 0 : planes.begin()->size();
   const std::size_t columns = rows == 0 ? 0 : planes.begin()->begin()->size();
-  Tensor out =
-      make_tensor({length(planes.size()), length(rows), length(columns)}, DType::float32);
+  Tensor out = make_tensor({length(planes.size()), length(rows), length(columns)}, DType::float32);
   std::int64_t i = 0;
   for (const auto& plane : planes) {
     const Tensor filled = tensor(plane);

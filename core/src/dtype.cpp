@@ -29,21 +29,31 @@ constexpr std::array<Info, 13> infos{{{"float32", 4},
                                       {"quint8", 1},
                                       {"qint32", 4}}};
 
-const Info& info(DType dtype) { return infos.at(static_cast<std::size_t>(dtype)); }
+const Info& info(DType dtype) {
+  return infos.at(static_cast<std::size_t>(dtype));
+}
 
 // Position in bool < int8 < int16 < int32 < int64 < 16-bit floats < float32 < float64.
 int rank(DType dtype) {
   switch (dtype) {
-    case DType::boolean: return 0;
+    case DType::boolean:
+      return 0;
     case DType::uint8:
-    case DType::int8: return 1;
-    case DType::int16: return 2;
-    case DType::int32: return 3;
-    case DType::int64: return 4;
+    case DType::int8:
+      return 1;
+    case DType::int16:
+      return 2;
+    case DType::int32:
+      return 3;
+    case DType::int64:
+      return 4;
     case DType::float16:
-    case DType::bfloat16: return 5;
-    case DType::float32: return 6;
-    default: return 7;
+    case DType::bfloat16:
+      return 5;
+    case DType::float32:
+      return 6;
+    default:
+      return 7;
   }
 }
 
@@ -90,9 +100,13 @@ BFloat16::BFloat16(float value) {
   }
 }
 
-std::size_t item_size(DType dtype) { return info(dtype).bytes; }
+std::size_t item_size(DType dtype) {
+  return info(dtype).bytes;
+}
 
-std::string_view name(DType dtype) { return info(dtype).name; }
+std::string_view name(DType dtype) {
+  return info(dtype).name;
+}
 
 DType dtype_from_name(std::string_view name) {
   for (std::size_t i = 0; i < infos.size(); ++i)
@@ -109,6 +123,8 @@ DType promote_types(DType a, DType b) {
   return is_floating_point(a) ? DType::float32 : DType::int16;  // float16/bfloat16, uint8/int8
 }
 
-std::ostream& operator<<(std::ostream& os, DType dtype) { return os << name(dtype); }
+std::ostream& operator<<(std::ostream& os, DType dtype) {
+  return os << name(dtype);
+}
 
 }  // namespace adze

@@ -9,24 +9,34 @@ namespace adze {
 
 std::string_view name(QScheme scheme) {
   switch (scheme) {
-    case QScheme::per_tensor_affine: return "per_tensor_affine";
-    case QScheme::per_channel_affine: return "per_channel_affine";
-    case QScheme::per_tensor_symmetric: return "per_tensor_symmetric";
-    case QScheme::per_channel_symmetric: return "per_channel_symmetric";
-    case QScheme::per_channel_affine_float_qparams: return "per_channel_affine_float_qparams";
+    case QScheme::per_tensor_affine:
+      return "per_tensor_affine";
+    case QScheme::per_channel_affine:
+      return "per_channel_affine";
+    case QScheme::per_tensor_symmetric:
+      return "per_tensor_symmetric";
+    case QScheme::per_channel_symmetric:
+      return "per_channel_symmetric";
+    case QScheme::per_channel_affine_float_qparams:
+      return "per_channel_affine_float_qparams";
   }
   fail("QScheme: ", static_cast<int>(scheme), " is not a scheme");
 }
 
-std::ostream& operator<<(std::ostream& os, QScheme scheme) { return os << name(scheme); }
+std::ostream& operator<<(std::ostream& os, QScheme scheme) {
+  return os << name(scheme);
+}
 
 QRange qrange(DType dtype) {
   switch (dtype) {
-    case DType::qint8: return {-128, 127};
-    case DType::quint8: return {0, 255};
+    case DType::qint8:
+      return {-128, 127};
+    case DType::quint8:
+      return {0, 255};
     case DType::qint32:
       return {std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max()};
-    default: fail("qrange: expected a quantized dtype, got ", dtype);
+    default:
+      fail("qrange: expected a quantized dtype, got ", dtype);
   }
 }
 

@@ -18,7 +18,9 @@ void Shape::assign(const std::int64_t* dims, std::size_t count) {
   size_ = count;
 }
 
-void Shape::push_back(std::int64_t dim) { insert(size_, dim); }
+void Shape::push_back(std::int64_t dim) {
+  insert(size_, dim);
+}
 
 void Shape::insert(std::size_t at, std::int64_t dim) {
   check(at <= size_, "Shape::insert: position ", at, " lies behind the ", size_, " dimensions");
@@ -101,6 +103,8 @@ std::string to_string(const Shape& shape) {
   return text + ')';
 }
 
-std::ostream& operator<<(std::ostream& os, const Shape& shape) { return os << to_string(shape); }
+std::ostream& operator<<(std::ostream& os, const Shape& shape) {
+  return os << to_string(shape);
+}
 
 }  // namespace adze

@@ -26,16 +26,26 @@ struct TypeTag {
 template <class F>
 decltype(auto) visit_dtype(DType dtype, F&& f) {
   switch (underlying(dtype)) {
-    case DType::float32: return f(TypeTag<float>{});
-    case DType::float64: return f(TypeTag<double>{});
-    case DType::float16: return f(TypeTag<Half>{});
-    case DType::bfloat16: return f(TypeTag<BFloat16>{});
-    case DType::int8: return f(TypeTag<std::int8_t>{});
-    case DType::int16: return f(TypeTag<std::int16_t>{});
-    case DType::int32: return f(TypeTag<std::int32_t>{});
-    case DType::int64: return f(TypeTag<std::int64_t>{});
-    case DType::uint8: return f(TypeTag<std::uint8_t>{});
-    default: return f(TypeTag<bool>{});
+    case DType::float32:
+      return f(TypeTag<float>{});
+    case DType::float64:
+      return f(TypeTag<double>{});
+    case DType::float16:
+      return f(TypeTag<Half>{});
+    case DType::bfloat16:
+      return f(TypeTag<BFloat16>{});
+    case DType::int8:
+      return f(TypeTag<std::int8_t>{});
+    case DType::int16:
+      return f(TypeTag<std::int16_t>{});
+    case DType::int32:
+      return f(TypeTag<std::int32_t>{});
+    case DType::int64:
+      return f(TypeTag<std::int64_t>{});
+    case DType::uint8:
+      return f(TypeTag<std::uint8_t>{});
+    default:
+      return f(TypeTag<bool>{});
   }
 }
 
@@ -43,11 +53,16 @@ decltype(auto) visit_dtype(DType dtype, F&& f) {
 template <class F>
 decltype(auto) visit_floating(DType dtype, const char* where, F&& f) {
   switch (dtype) {
-    case DType::float32: return f(TypeTag<float>{});
-    case DType::float64: return f(TypeTag<double>{});
-    case DType::float16: return f(TypeTag<Half>{});
-    case DType::bfloat16: return f(TypeTag<BFloat16>{});
-    default: fail(where, ": expected a floating dtype, got ", dtype);
+    case DType::float32:
+      return f(TypeTag<float>{});
+    case DType::float64:
+      return f(TypeTag<double>{});
+    case DType::float16:
+      return f(TypeTag<Half>{});
+    case DType::bfloat16:
+      return f(TypeTag<BFloat16>{});
+    default:
+      fail(where, ": expected a floating dtype, got ", dtype);
   }
 }
 
@@ -55,10 +70,14 @@ decltype(auto) visit_floating(DType dtype, const char* where, F&& f) {
 template <class F>
 decltype(auto) visit_width(DType dtype, F&& f) {
   switch (item_size(dtype)) {
-    case 1: return f(TypeTag<std::uint8_t>{});
-    case 2: return f(TypeTag<std::uint16_t>{});
-    case 4: return f(TypeTag<std::uint32_t>{});
-    default: return f(TypeTag<std::uint64_t>{});
+    case 1:
+      return f(TypeTag<std::uint8_t>{});
+    case 2:
+      return f(TypeTag<std::uint16_t>{});
+    case 4:
+      return f(TypeTag<std::uint32_t>{});
+    default:
+      return f(TypeTag<std::uint64_t>{});
   }
 }
 
@@ -93,7 +112,8 @@ To convert(From v) {
   }
 }
 
-// ---- walking --------------------------------------------------------------------------------------
+// ---- walking
+// --------------------------------------------------------------------------------------
 /// Strides with which a tensor of `sizes` and `strides` is read as `to`: 0 where it is broadcast.
 /// `sizes` must broadcast to `to`.
 inline Shape broadcast_strides(const Shape& sizes, const Shape& strides, const Shape& to) {
@@ -125,8 +145,7 @@ Strided<T> write(const Tensor& t) {
 /// The same for any element type of the width of T (see visit_width).
 template <class T>
 Strided<const T> read_bits(const Tensor& t, const Shape& sizes) {
-  return {static_cast<const T*>(t.raw_data()),
-          broadcast_strides(t.sizes(), t.strides(), sizes)};
+  return {static_cast<const T*>(t.raw_data()), broadcast_strides(t.sizes(), t.strides(), sizes)};
 }
 template <class T>
 Strided<T> write_bits(const Tensor& t) {

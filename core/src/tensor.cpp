@@ -164,12 +164,24 @@ std::int64_t Tensor::numel() const {
   return t.numel;
 }
 
-DType Tensor::dtype() const { return impl().dtype; }
-std::int64_t Tensor::storage_offset() const { return impl().offset; }
-bool Tensor::is_contiguous() const { return impl().contiguous; }
-bool Tensor::is_symbolic() const { return impl_ && impl_->symbol; }
-Symbol* Tensor::symbol() const { return impl_ ? impl_->symbol.get() : nullptr; }
-std::uint64_t Tensor::version() const { return storage_of(*this, "Tensor::version").version(); }
+DType Tensor::dtype() const {
+  return impl().dtype;
+}
+std::int64_t Tensor::storage_offset() const {
+  return impl().offset;
+}
+bool Tensor::is_contiguous() const {
+  return impl().contiguous;
+}
+bool Tensor::is_symbolic() const {
+  return impl_ && impl_->symbol;
+}
+Symbol* Tensor::symbol() const {
+  return impl_ ? impl_->symbol.get() : nullptr;
+}
+std::uint64_t Tensor::version() const {
+  return storage_of(*this, "Tensor::version").version();
+}
 
 // ---- data ---------------------------------------------------------------------------------------
 
@@ -246,14 +258,16 @@ const Quantizer& quantizer_of(const Tensor& t, const char* where) {
 
 const Quantizer& per_tensor_of(const Tensor& t, const char* where) {
   const Quantizer& q = quantizer_of(t, where);
-  check(!is_per_channel(q.scheme), where, ": is defined for per-tensor quantized tensors, this one ",
+  check(!is_per_channel(q.scheme), where,
+        ": is defined for per-tensor quantized tensors, this one ",
         "is per channel; use q_per_channel_scales() and q_per_channel_zero_points()");
   return q;
 }
 
 const Quantizer& per_channel_of(const Tensor& t, const char* where) {
   const Quantizer& q = quantizer_of(t, where);
-  check(is_per_channel(q.scheme), where, ": is defined for per-channel quantized tensors, this one ",
+  check(is_per_channel(q.scheme), where,
+        ": is defined for per-channel quantized tensors, this one ",
         "is per tensor; use q_scale() and q_zero_point()");
   return q;
 }
@@ -268,9 +282,15 @@ Tensor vector_of(const std::vector<double>& values) {
 
 }  // namespace
 
-const QuantizerPtr& Tensor::quantizer() const { return impl().quantizer; }
-QScheme Tensor::qscheme() const { return quantizer_of(*this, "Tensor::qscheme").scheme; }
-double Tensor::q_scale() const { return per_tensor_of(*this, "Tensor::q_scale").scales[0]; }
+const QuantizerPtr& Tensor::quantizer() const {
+  return impl().quantizer;
+}
+QScheme Tensor::qscheme() const {
+  return quantizer_of(*this, "Tensor::qscheme").scheme;
+}
+double Tensor::q_scale() const {
+  return per_tensor_of(*this, "Tensor::q_scale").scales[0];
+}
 
 std::int64_t Tensor::q_zero_point() const {
   return static_cast<std::int64_t>(per_tensor_of(*this, "Tensor::q_zero_point").zero_points[0]);

@@ -119,8 +119,8 @@ void check_arithmetic(const Tensor& t, DType operand, const char* op) {
   check(!t.is_quantized() && !is_quantized(operand), op, ": quantized tensors take no part in ",
         "arithmetic (", t.dtype(), ", ", operand, "); dequantize() them");
   const bool fits = t.is_floating_point() || !is_floating_point(operand);
-  check(fits && !(t.dtype() == DType::boolean && operand != DType::boolean), op,
-        ": the result of ", t.dtype(), " and ", operand, " cannot be kept in ", t.dtype());
+  check(fits && !(t.dtype() == DType::boolean && operand != DType::boolean), op, ": the result of ",
+        t.dtype(), " and ", operand, " cannot be kept in ", t.dtype());
 }
 
 // t[i] = f(t[i], other[i]), both in the type in which `t` is computed with.
@@ -163,9 +163,12 @@ T wrapping_mul(T a, T b) {
 
 DType scalar_dtype(Scalar s) {
   switch (s.kind()) {
-    case Scalar::Kind::logical: return DType::boolean;
-    case Scalar::Kind::integer: return DType::int64;
-    default: return DType::float64;
+    case Scalar::Kind::logical:
+      return DType::boolean;
+    case Scalar::Kind::integer:
+      return DType::int64;
+    default:
+      return DType::float64;
   }
 }
 
@@ -198,7 +201,8 @@ const Tensor& Tensor::fill_(Scalar value) const {
     using T = typename decltype(tag)::type;
     const T v = value.is_floating() ? detail::convert<T>(value.to_double())
                                     : detail::convert<T>(value.to_int());
-    detail::for_each(sizes(), [v](T& to) { to = v; }, detail::write<T>(*this));
+    detail::for_each(
+        sizes(), [v](T& to) { to = v; }, detail::write<T>(*this));
   });
   return *this;
 }

@@ -13,11 +13,15 @@
 
 namespace adze {
 
-Tensor Tensor::dequantize() const { return adze::dequantize(*this); }
+Tensor Tensor::dequantize() const {
+  return adze::dequantize(*this);
+}
 
 // ---- autograd -----------------------------------------------------------------------------------
 
-Tensor Tensor::detach() const { return adze::detach(*this); }
+Tensor Tensor::detach() const {
+  return adze::detach(*this);
+}
 
 void Tensor::backward(const Tensor& gradient) const {
   check(is_symbolic() || requires_grad(), "backward: this tensor neither requires a gradient nor ",
@@ -35,10 +39,18 @@ void Tensor::backward(const Tensor& gradient) const {
 
 // ---- copies and views ---------------------------------------------------------------------------
 
-Tensor Tensor::clone() const { return adze::clone(*this); }
-Tensor Tensor::contiguous() const { return adze::contiguous(*this); }
-Tensor Tensor::to(DType dtype) const { return adze::to(*this, dtype); }
-Tensor Tensor::operator[](std::int64_t i) const { return adze::select(*this, 0, i); }
+Tensor Tensor::clone() const {
+  return adze::clone(*this);
+}
+Tensor Tensor::contiguous() const {
+  return adze::contiguous(*this);
+}
+Tensor Tensor::to(DType dtype) const {
+  return adze::to(*this, dtype);
+}
+Tensor Tensor::operator[](std::int64_t i) const {
+  return adze::select(*this, 0, i);
+}
 
 Tensor Tensor::select(std::int64_t dim, std::int64_t index) const {
   return adze::select(*this, dim, index);
@@ -72,13 +84,17 @@ Tensor Tensor::view(const Shape& shape) const {
   return adze::reshape(*this, shape);
 }
 
-Tensor Tensor::reshape(const Shape& shape) const { return adze::reshape(*this, shape); }
+Tensor Tensor::reshape(const Shape& shape) const {
+  return adze::reshape(*this, shape);
+}
 
 Tensor Tensor::flatten(std::int64_t start_dim, std::int64_t end_dim) const {
   return adze::flatten(*this, start_dim, end_dim);
 }
 
-Tensor Tensor::permute(const Shape& dims) const { return adze::permute(*this, dims); }
+Tensor Tensor::permute(const Shape& dims) const {
+  return adze::permute(*this, dims);
+}
 
 Tensor Tensor::transpose(std::int64_t dim0, std::int64_t dim1) const {
   return adze::transpose(*this, dim0, dim1);
@@ -90,36 +106,66 @@ Tensor Tensor::t() const {
   return adze::transpose(*this, 0, 1);
 }
 
-Tensor Tensor::expand(const Shape& shape) const { return adze::expand(*this, shape); }
-Tensor Tensor::squeeze() const { return adze::squeeze(*this); }
-Tensor Tensor::squeeze(std::int64_t dim) const { return adze::squeeze(*this, dim); }
-Tensor Tensor::unsqueeze(std::int64_t dim) const { return adze::unsqueeze(*this, dim); }
+Tensor Tensor::expand(const Shape& shape) const {
+  return adze::expand(*this, shape);
+}
+Tensor Tensor::squeeze() const {
+  return adze::squeeze(*this);
+}
+Tensor Tensor::squeeze(std::int64_t dim) const {
+  return adze::squeeze(*this, dim);
+}
+Tensor Tensor::unsqueeze(std::int64_t dim) const {
+  return adze::unsqueeze(*this, dim);
+}
 
 // ---- frequent ops -------------------------------------------------------------------------------
 
-Tensor Tensor::sum() const { return adze::sum(*this); }
+Tensor Tensor::sum() const {
+  return adze::sum(*this);
+}
 Tensor Tensor::sum(const Shape& dims, bool keepdim) const {
   return adze::sum(*this, dims, keepdim);
 }
-Tensor Tensor::mean() const { return adze::mean(*this); }
+Tensor Tensor::mean() const {
+  return adze::mean(*this);
+}
 Tensor Tensor::mean(const Shape& dims, bool keepdim) const {
   return adze::mean(*this, dims, keepdim);
 }
-Tensor Tensor::max() const { return adze::max(*this); }
-Tensor Tensor::min() const { return adze::min(*this); }
+Tensor Tensor::max() const {
+  return adze::max(*this);
+}
+Tensor Tensor::min() const {
+  return adze::min(*this);
+}
 Tensor Tensor::argmax(std::optional<std::int64_t> dim, bool keepdim) const {
   return adze::argmax(*this, dim, keepdim);
 }
-Tensor Tensor::abs() const { return adze::abs(*this); }
-Tensor Tensor::exp() const { return adze::exp(*this); }
-Tensor Tensor::log() const { return adze::log(*this); }
-Tensor Tensor::sqrt() const { return adze::sqrt(*this); }
-Tensor Tensor::pow(Scalar exponent) const { return adze::pow(*this, exponent); }
-Tensor Tensor::relu() const { return adze::relu(*this); }
+Tensor Tensor::abs() const {
+  return adze::abs(*this);
+}
+Tensor Tensor::exp() const {
+  return adze::exp(*this);
+}
+Tensor Tensor::log() const {
+  return adze::log(*this);
+}
+Tensor Tensor::sqrt() const {
+  return adze::sqrt(*this);
+}
+Tensor Tensor::pow(Scalar exponent) const {
+  return adze::pow(*this, exponent);
+}
+Tensor Tensor::relu() const {
+  return adze::relu(*this);
+}
 Tensor Tensor::clamp(std::optional<double> min, std::optional<double> max) const {
   return adze::clamp(*this, min, max);
 }
-Tensor Tensor::matmul(const Tensor& other) const { return adze::matmul(*this, other); }
+Tensor Tensor::matmul(const Tensor& other) const {
+  return adze::matmul(*this, other);
+}
 
 // ---- comparison ---------------------------------------------------------------------------------
 
@@ -131,8 +177,7 @@ bool Tensor::equal(const Tensor& other) const {
     using C = detail::compute_t<T>;
     bool same = true;
     detail::for_each(
-        sizes(),
-        [&](const T& a, const T& b) { same &= static_cast<C>(a) == static_cast<C>(b); },
+        sizes(), [&](const T& a, const T& b) { same &= static_cast<C>(a) == static_cast<C>(b); },
         detail::read<T>(*this, sizes()), detail::read<T>(other, sizes()));
     return same;
   });
