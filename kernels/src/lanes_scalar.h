@@ -19,6 +19,8 @@ struct ScalarLanes {
 
   static F load(const float* p) { return *p; }
   static void store(float* p, F x) { *p = x; }
+  static I load_int(const std::int32_t* p) { return *p; }
+  static void store_int(std::int32_t* p, I x) { *p = x; }
   static F all(float x) { return x; }
   static I all_int(std::int32_t x) { return x; }
 
@@ -32,6 +34,7 @@ struct ScalarLanes {
 
   /// Rounds half to even; |x| < 2³¹.
   static F round(F x) { return std::nearbyint(x); }
+  static I round_to_int(F x) { return static_cast<I>(round(x)); }
   static I to_int(F x) { return static_cast<I>(x); }
   static F to_float(I x) { return static_cast<F>(x); }
   static I bits(F x) { return std::bit_cast<I>(x); }

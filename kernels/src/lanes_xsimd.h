@@ -18,6 +18,8 @@ struct XsimdLanes {
 
   static F load(const float* p) { return F::load_unaligned(p); }
   static void store(float* p, F x) { x.store_unaligned(p); }
+  static I load_int(const std::int32_t* p) { return I::load_unaligned(p); }
+  static void store_int(std::int32_t* p, I x) { x.store_unaligned(p); }
   static F all(float x) { return F(x); }
   static I all_int(std::int32_t x) { return I(x); }
 
@@ -30,6 +32,7 @@ struct XsimdLanes {
   static F sqrt(F x) { return xsimd::sqrt(x); }
 
   static F round(F x) { return xsimd::nearbyint(x); }
+  static I round_to_int(F x) { return xsimd::nearbyint_as_int(x); }
   static I to_int(F x) { return xsimd::to_int(x); }
   static F to_float(I x) { return xsimd::to_float(x); }
   static I bits(F x) { return xsimd::bitwise_cast<I>(x); }

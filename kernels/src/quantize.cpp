@@ -181,6 +181,11 @@ void fake_quantize_backward(const float* dy, const std::uint8_t* mask, std::int6
 
 MinMax min_max(const float* x, std::int64_t n) {
   const auto loop = quantize_table().min_max;
+  if (n <= grain) {
+    Range all;
+    all.numbers = loop(x, n, &all.lo, &all.hi);
+    return all.result();
+  }
   const std::int64_t pieces = (n + grain - 1) / grain;
   std::vector<Range> ranges(static_cast<std::size_t>(pieces));
   parallel_for(0, pieces, 1, [&](std::int64_t i, std::int64_t end) {

@@ -26,9 +26,9 @@ struct QuantizeLoops {
 
   /// round_half_even(v) within the row's bounds, NaN giving 0. The bounds are whole numbers, so it is
   /// the same to apply them before rounding.
-  [[gnu::always_inline]] static inline F rounded(F v, const AffineRow& row) {
+  [[gnu::always_inline]] static inline I rounded(F v, const AffineRow& row) {
     v = L::select(L::equal(v, v), v, L::all(0.0f));
-    return L::round(Math::bound(v, row.lowest, row.highest));
+    return L::round_to_int(Math::bound(v, row.lowest, row.highest));
   }
 
   template <class Q>
@@ -37,11 +37,11 @@ struct QuantizeLoops {
     const I zero_point = L::all_int(row.zero_point);
     std::int64_t i = 0;
     for (; i + width <= n; i += width) {
-      L::store_bytes(q + i, L::to_int(rounded(L::load(x + i) * inverse, row)) + zero_point);
+      L::store_bytes(q + i, rounded(L::load(x + i) * inverse, row) + zero_point);
     }
     if (i < n) {
       Q buffer[width];
-      L::store_bytes(buffer, L::to_int(rounded(load_part(x + i, n - i) * inverse, row)) + zero_point);
+      L::store_bytes(buffer, rounded(load_part(x + i, n - i) * inverse, row) + zero_point);
       for (std::int64_t j = 0; i + j < n; ++j) q[i + j] = buffer[j];
     }
   }
