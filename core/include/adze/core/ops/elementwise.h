@@ -32,7 +32,7 @@ Tensor logical_or(const Tensor& a, const Tensor& b);
 Tensor logical_not(const Tensor& a);
 Tensor isfinite(const Tensor& a);
 
-/// a where `condition` (boolean) holds, else b. Selects: no arithmetic touches the other value.
+/// a where `condition` (boolean) holds, else b; all three broadcast. Selects: no arithmetic touches the other value.
 Tensor where(const Tensor& condition, const Operand& a, const Operand& b);
 
 Tensor neg(const Tensor& a);
@@ -50,7 +50,8 @@ Tensor reciprocal(const Tensor& a);
 Tensor relu(const Tensor& a);
 Tensor sigmoid(const Tensor& a);
 Tensor tanh(const Tensor& a);
-/// Limits to [min, max]; either may be missing, not both. Quantized tensors keep their qparams.
+/// Limits to [min, max]; either may be missing, not both. Of integer tensors the bounds are moved
+/// inward to integers. Quantized tensors keep their qparams; bounds are rounded to their grid.
 Tensor clamp(const Tensor& a, std::optional<double> min, std::optional<double> max = {});
 /// Converted copy; `a` itself when it already has the dtype. Differentiable between floats.
 Tensor to(const Tensor& a, DType dtype);

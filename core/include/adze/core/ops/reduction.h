@@ -11,7 +11,7 @@ namespace adze {
 // thread count or ISA. Sums of integers and booleans are int64.
 
 Tensor sum(const Tensor& a, const Shape& dims = {}, bool keepdim = false);
-/// Floating dtypes only.
+/// Floating dtypes only. NaN for no elements.
 Tensor mean(const Tensor& a, const Shape& dims = {}, bool keepdim = false);
 /// Variance with `correction` subtracted from the count (1: unbiased).
 Tensor var(const Tensor& a, const Shape& dims = {}, std::int64_t correction = 1,
@@ -34,10 +34,11 @@ Tensor all(const Tensor& a);
 Tensor any(const Tensor& a);
 /// Number of elements that are not zero (for quantized tensors: whose real value is not zero).
 std::int64_t count_nonzero(const Tensor& a);
-/// (values, indices) of the k largest (smallest) along `dim`, in order; ties by lowest index.
+/// (values, indices) of the k largest (smallest) along `dim`, in order; ties by lowest index. NaN
+/// counts as the largest value, here and in `sort`. Quantized tensors keep qparams.
 std::tuple<Tensor, Tensor> topk(const Tensor& a, std::int64_t k, std::int64_t dim = -1,
                                 bool largest = true);
-/// (values, indices) in ascending (descending) order along `dim`; stable. NaN sorts last.
+/// (values, indices) in ascending (descending) order along `dim`; stable. NaN sorts last (first).
 std::tuple<Tensor, Tensor> sort(const Tensor& a, std::int64_t dim = -1, bool descending = false);
 
 namespace ops {
