@@ -1,0 +1,15 @@
+#pragma once
+
+#include "adze/ao/nn/quantized/dynamic/linear.h"
+
+namespace adze::ao::nn::intrinsic::quantized::dynamic {
+
+/// A dynamically quantized linear layer with ReLU in its output stage.
+class LinearReLU : public adze::nn::ModuleOf<LinearReLU, ao::nn::quantized::dynamic::Linear> {
+ public:
+  using ModuleOf::ModuleOf;
+  bool is_fused_piece() const override { return true; }
+  Tensor forward(const Tensor& x) { return run(x, /*relu=*/true); }
+};
+
+}  // namespace adze::ao::nn::intrinsic::quantized::dynamic

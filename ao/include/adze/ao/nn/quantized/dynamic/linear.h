@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string>
+
+#include "adze/ao/nn/quantized/linear.h"
+
+namespace adze::ao::nn::quantized::dynamic {
+
+struct LinearOptions {
+  /// Activations in 7 bits, as the field's x86 engines do. The kernels are exact with 8 bits too;
+  /// false gives the finer grid.
+  bool reduce_range = true;
+};
+
+/// A linear layer with an int8 weight whose float input is quantized on the fly by its own range.
+/// Float in, float out. A float16 weight (`dtype()` float16) is only stored small: it computes in
+/// float32.
+class Linear : public adze::nn::ModuleOf<Linear, LinearBase> {
+ public:
+  /// `weight_values` is qint8 or float16.
+  Linear(Tensor weight_values, Tensor bias_values, LinearOptions options = {});
+
+  DType dtype() const { return weight.slot()->original().dtype(); }
+  bool reduce_range() const { return options_.reduce_range; }
+
+  Tensor forward(const Tensor& x);
+  std::string extra_repr() const override;
+
+ protected:
+  Tensor run(const Tensor& x, bool relu);
+
+ private:
+  LinearOptions options_;
+};
+
+}  // namespace adze::ao::nn::quantized::dynamic

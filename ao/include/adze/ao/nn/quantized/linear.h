@@ -1,0 +1,74 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "adze/ao/nn/quantized/linear_packed_params.h"
+#include "adze/nn/module.h"
+
+namespace adze::ao::nn::quantized {
+
+/// The packed form of a weight and bias that live in buffers: made at first use, and again after
+/// the buffers changed (a state_dict was loaded). Copies start empty.
+class PackedCache {
+ public:
+  PackedCache() = default;
+  PackedCache(const PackedCache&) {}
+  PackedCache& operator=(const PackedCache&) = delete;
+  std::shared_ptr<const LinearPackedParams> get(const adze::nn::Parameter& weight,
+                                                const adze::nn::Parameter& bias) const;
+
+ private:
+  mutable std::mutex mutex_;
+  mutable std::shared_ptr<const LinearPackedParams> packed_;
+  mutable std::uint64_t version_ = 0;
+};
+
+/// What the static and the dynamic quantized linear layers share: the int8 weight and the bias.
+class LinearBase : public adze::nn::Module {
+ public:
+  adze::nn::Buffer weight;  // qint8 (out_features, in_features)
+  adze::nn::Buffer bias;    // float32 (out_features), or undefined
+
+  std::int64_t in_features() const { return weight.slot()->original().size(1); }
+  std::int64_t out_features() const { return weight.slot()->original().size(0); }
+  /// (weight, bias) as the layer computes with them.
+  std::pair<Tensor, Tensor> weight_bias() const { return {weight.value(), bias.value()}; }
+  /// Replaces both; throws, and changes nothing, when they do not fit this kind of layer.
+  void set_weight_bias(const Tensor& new_weight, const Tensor& new_bias);
+
+ protected:
+  LinearBase(Tensor weight_values, Tensor bias_values);
+  void fields(adze::nn::FieldList& f) override { f(weight, bias); }
+  std::shared_ptr<const LinearPackedParams> packed() const { return cache_.get(weight, bias); }
+
+ private:
+  PackedCache cache_;
+};
+
+/// A linear layer on quantized activations with an int8 weight and a quantized result.
+class Linear : public adze::nn::ModuleOf<Linear, LinearBase> {
+ public:
+  /// `scale` and `zero_point` are those of the result, `dtype` its type (quint8 or qint8).
+  Linear(Tensor weight_values, Tensor bias_values, double scale_value, std::int64_t zero_point_value,
+         DType dtype = quint8);
+
+  adze::nn::Buffer scale;       // float32 scalar
+  adze::nn::Buffer zero_point;  // int64 scalar
+  DType dtype() const { return dtype_; }
+
+  /// (..., in_features) quantized per tensor -> (..., out_features) quantized.
+  Tensor forward(const Tensor& x);
+  std::string extra_repr() const override;
+
+ protected:
+  void fields(adze::nn::FieldList& f) override;
+  Tensor run(const Tensor& x, bool relu);
+
+ private:
+  DType dtype_;
+};
+
+}  // namespace adze::ao::nn::quantized

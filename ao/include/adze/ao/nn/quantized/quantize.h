@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+
+#include "adze/nn/module.h"
+
+namespace adze::ao::nn::quantized {
+
+/// Float to quantized with fixed qparams: what a QuantStub becomes.
+class Quantize : public adze::nn::ModuleOf<Quantize> {
+ public:
+  Quantize(double scale_value, std::int64_t zero_point_value, DType dtype = quint8);
+
+  adze::nn::Buffer scale;       // float32 scalar
+  adze::nn::Buffer zero_point;  // int64 scalar
+  DType dtype() const { return dtype_; }
+
+  Tensor forward(const Tensor& x);
+  std::string extra_repr() const override;
+
+ protected:
+  void fields(adze::nn::FieldList& f) override { f(scale, zero_point); }
+
+ private:
+  DType dtype_;
+};
+
+/// Quantized to float: what a DeQuantStub becomes.
+class DeQuantize : public adze::nn::ModuleOf<DeQuantize> {
+ public:
+  Tensor forward(const Tensor& x);
+};
+
+}  // namespace adze::ao::nn::quantized

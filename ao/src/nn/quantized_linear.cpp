@@ -1,0 +1,119 @@
+#include <utility>
+
+#include "adze/ao/nn/quantized/dynamic/linear.h"
+#include "adze/ao/nn/quantized/linear.h"
+#include "adze/ao/nn/quantized/quantize.h"
+#include "adze/core/creation.h"
+#include "adze/core/ops.h"
+
+namespace adze::ao::nn::quantized {
+namespace {
+
+Tensor scalar(double value) { return full({}, value); }
+Tensor int_scalar(std::int64_t value) { return full({}, value, int64); }
+
+QuantizerPtr quantizer_of(const adze::nn::Parameter& scale, const adze::nn::Parameter& zero_point,
+                          DType dtype) {
+  return make_per_tensor_quantizer(scale.value().item(), zero_point.value().item<std::int64_t>(),
+                                   dtype);
+}
+
+}  // namespace
+
+std::shared_ptr<const LinearPackedParams> PackedCache::get(const adze::nn::Parameter& weight,
+                                                           const adze::nn::Parameter& bias) const {
+  const std::uint64_t now = weight.slot()->version() + bias.slot()->version();
+  std::lock_guard lock(mutex_);
+  if (!packed_ || version_ != now) {
+    packed_ = std::make_shared<const LinearPackedParams>(weight.value(), bias.value());
+    version_ = now;
+  }
+  return packed_;
+}
+
+LinearBase::LinearBase(Tensor weight_values, Tensor bias_values)
+    : weight("weight", std::move(weight_values)),
+      bias("bias", bias_values.defined() ? bias_values.detach() : bias_values) {}
+
+void LinearBase::set_weight_bias(const Tensor& new_weight, const Tensor& new_bias) {
+  check(new_weight.sizes() == weight.slot()->original().sizes(), type(),
+        ": weight must stay of shape ", weight.slot()->original().sizes(), ", got ",
+        new_weight.sizes());
+  if (new_weight.dtype() == qint8) LinearPackedParams valid(new_weight, new_bias);
+  weight.slot()->reset(new_weight);
+  bias.slot()->reset(new_bias.defined() ? new_bias.detach() : new_bias);
+}
+
+Linear::Linear(Tensor weight_values, Tensor bias_values, double scale_value,
+               std::int64_t zero_point_value, DType dtype)
+    : ModuleOf(std::move(weight_values), std::move(bias_values)),
+      scale("scale", scalar(scale_value)),
+      zero_point("zero_point", int_scalar(zero_point_value)),
+      dtype_(dtype) {
+  quantizer_of(scale, zero_point, dtype);
+  packed();
+}
+
+void Linear::fields(adze::nn::FieldList& f) {
+  LinearBase::fields(f);
+  f(scale, zero_point);
+}
+
+Tensor Linear::forward(const Tensor& x) { return run(x, /*relu=*/false); }
+
+Tensor Linear::run(const Tensor& x, bool relu) {
+  return packed()->linear(x, quantizer_of(scale, zero_point, dtype_), dtype_, relu);
+}
+
+std::string Linear::extra_repr() const {
+  return adze::detail::concat("in_features=", in_features(), ", out_features=", out_features(),
+                              ", scale=", scale.value().item<float>(), ", zero_point=",
+                              zero_point.value().item<std::int64_t>(),
+                              ", qscheme=", weight.value().qscheme());
+}
+
+Quantize::Quantize(double scale_value, std::int64_t zero_point_value, DType dtype)
+    : scale("scale", scalar(scale_value)),
+      zero_point("zero_point", int_scalar(zero_point_value)),
+      dtype_(dtype) {
+  quantizer_of(scale, zero_point, dtype);
+}
+
+Tensor Quantize::forward(const Tensor& x) {
+  return quantize_per_tensor(x, scale.value().item(), zero_point.value().item<std::int64_t>(),
+                             dtype_);
+}
+
+std::string Quantize::extra_repr() const {
+  return adze::detail::concat("scale=", scale.value().item<float>(), ", zero_point=",
+                              zero_point.value().item<std::int64_t>(), ", dtype=", dtype_);
+}
+
+Tensor DeQuantize::forward(const Tensor& x) { return dequantize(x); }
+
+namespace dynamic {
+
+Linear::Linear(Tensor weight_values, Tensor bias_values, LinearOptions options)
+    : ModuleOf(std::move(weight_values), std::move(bias_values)), options_(options) {
+  check(dtype() == qint8 || dtype() == float16,
+        "dynamic quantized linear: weight must be qint8 or float16, got ", dtype());
+  if (dtype() == qint8) packed();
+}
+
+Tensor Linear::forward(const Tensor& x) { return run(x, /*relu=*/false); }
+
+Tensor Linear::run(const Tensor& x, bool relu) {
+  if (dtype() == qint8) return packed()->linear_dynamic(x, options_.reduce_range, relu);
+  const Tensor y = adze::linear(x, weight.value().to(float32), bias);
+  return relu ? adze::relu(y) : y;
+}
+
+std::string Linear::extra_repr() const {
+  std::string text = adze::detail::concat("in_features=", in_features(),
+                                          ", out_features=", out_features(), ", dtype=", dtype());
+  if (dtype() == qint8) text += adze::detail::concat(", qscheme=", weight.value().qscheme());
+  return text;
+}
+
+}  // namespace dynamic
+}  // namespace adze::ao::nn::quantized

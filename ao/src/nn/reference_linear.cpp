@@ -1,0 +1,54 @@
+#include "adze/ao/nn/quantized/reference/linear.h"
+
+#include <utility>
+
+#include "adze/core/creation.h"
+#include "adze/core/ops.h"
+
+namespace adze::ao::nn::quantized::reference {
+namespace {
+
+// Per channel: a vector; per tensor: a scalar.
+template <class T>
+Tensor vector_or_scalar(const std::vector<double>& values, QScheme scheme, DType dtype) {
+  const std::vector<T> converted(values.begin(), values.end());
+  if (!is_per_channel(scheme)) return full({}, converted.at(0), dtype);
+  return from_vector(converted, {static_cast<std::int64_t>(values.size())});
+}
+
+}  // namespace
+
+Linear::Linear(Tensor weight_values, Tensor bias_values, const QuantizerPtr& quantizer, DType dtype)
+    : ModuleOf(std::move(weight_values), std::move(bias_values)),
+      weight_scale("weight_scale",
+                   vector_or_scalar<float>(quantizer->scales, quantizer->scheme, float32)),
+      weight_zero_point(
+          "weight_zero_point",
+          vector_or_scalar<std::int64_t>(quantizer->zero_points, quantizer->scheme, int64)),
+      dtype_(dtype),
+      scheme_(quantizer->scheme),
+      axis_(quantizer->axis) {}
+
+void Linear::fields(adze::nn::FieldList& f) {
+  adze::nn::Linear::fields(f);
+  f(weight_scale, weight_zero_point);
+}
+
+Tensor Linear::quantized_weight() const {
+  const Tensor w = weight.value().detach();
+  if (is_per_channel(scheme_))
+    return quantize_per_channel(w, weight_scale, weight_zero_point, axis_, dtype_);
+  return quantize_per_tensor(w, weight_scale.value().item(),
+                             weight_zero_point.value().item<std::int64_t>(), dtype_);
+}
+
+Tensor Linear::forward(const Tensor& x) {
+  return adze::linear(x, dequantize(quantized_weight()), bias);
+}
+
+std::string Linear::extra_repr() const {
+  return adze::nn::Linear::extra_repr() +
+         adze::detail::concat(", weight_dtype=", dtype_, ", weight_qscheme=", scheme_);
+}
+
+}  // namespace adze::ao::nn::quantized::reference
