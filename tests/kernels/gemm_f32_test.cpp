@@ -1,0 +1,144 @@
+#include <adze/kernels/gemm_f32.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include <Eigen/Core>
+#include <adze/kernels/reference.h>
+
+#include "kernel_test_support.h"
+#include "support/catch.h"
+
+using namespace adze::kernels;
+using namespace adze::kernels::testing;
+
+namespace {
+
+struct Case {
+  std::int64_t m, n, k;
+  bool ta, tb, accumulate, bias, relu;
+  std::int64_t gap;  ///< how much longer rows are than needed
+};
+
+/// Runs one product on the active instruction set; where it differs from the reference, or nothing.
+std::string check(const Case& x, std::uint32_t seed) {
+  Numbers numbers(seed);
+  const std::int64_t lda = std::max<std::int64_t>(1, x.ta ? x.m : x.k) + x.gap;
+  const std::int64_t ldb = std::max<std::int64_t>(1, x.tb ? x.k : x.n) + x.gap;
+  const std::int64_t ldc = x.n + x.gap;
+  // Exactly as long as needed: what lies behind the last row must not be read.
+  const auto length = [](std::int64_t rows, std::int64_t columns, std::int64_t ld) {
+    return rows == 0 || columns == 0 ? 0 : (rows - 1) * ld + columns;
+  };
+  const auto a = numbers.reals(length(x.ta ? x.k : x.m, x.ta ? x.m : x.k, lda));
+  const auto b = numbers.reals(length(x.tb ? x.n : x.k, x.tb ? x.k : x.n, ldb));
+  const auto bias = numbers.reals(x.n);
+  const auto before = numbers.reals(length(x.m, x.n, ldc));
+  GemmF32Options options;
+  options.accumulate = x.accumulate;
+  options.bias = x.bias ? bias.data() : nullptr;
+  options.relu = x.relu;
+  auto expected = before, actual = before;
+  const auto ta = static_cast<Transpose>(x.ta), tb = static_cast<Transpose>(x.tb);
+  reference::gemm_f32(ta, tb, x.m, x.n, x.k, a.data(), lda, b.data(), ldb, expected.data(), ldc,
+                      options);
+  gemm_f32(ta, tb, x.m, x.n, x.k, a.data(), lda, b.data(), ldb, actual.data(), ldc, options);
+  return difference(actual, expected);
+}
+
+}  // namespace
+
+TEST_CASE("the float32 product equals its reference bit for bit for all remainders",
+          "[kernels][gemm]") {
+  for_each_isa([](Isa isa) {
+    CAPTURE(name(isa));
+    Numbers numbers(7);
+    for (int i = 0; i < 1500; ++i) {
+      const Case x{numbers.integer(1, i % 3 == 0 ? 3 : 40),
+                   numbers.integer(1, i % 5 == 0 ? 140 : 40),
+                   numbers.integer(0, 40),
+                   numbers.coin(),
+                   numbers.coin(),
+                   numbers.coin(),
+                   numbers.coin(),
+                   numbers.coin(),
+                   numbers.integer(0, 2)};
+      CAPTURE(x.m, x.n, x.k, x.ta, x.tb, x.accumulate, x.bias, x.relu, x.gap);
+      const std::string difference = check(x, static_cast<std::uint32_t>(i));
+      if (!difference.empty()) FAIL(difference);
+    }
+  });
+}
+
+TEST_CASE("the float32 product does not depend on blocks or threads", "[kernels][gemm]") {
+  for_each_isa([](Isa isa) {
+    CAPTURE(name(isa));
+    for (int threads : {1, 2, 5}) {
+      set_num_threads(threads);
+      for (const auto& [m, n, k] : {std::tuple{150, 70, 600}, {13, 301, 520}, {1, 500, 300},
+                                   {3, 200, 1030}, {300, 17, 259}, {2, 2100, 20}}) {
+        for (int form = 0; form < 4; ++form) {
+          const Case x{m, n, k, form % 2 == 1, form / 2 == 1, form != 2, form == 1, form == 3, 0};
+          CAPTURE(threads, m, n, k, form);
+          CHECK(check(x, 3) == "");
+        }
+      }
+    }
+  });
+}
+
+TEST_CASE("the float32 product agrees with Eigen within rounding", "[kernels][gemm]") {
+  using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  const Eigen::Index m = 37, n = 53, k = 91;
+  Numbers numbers(11);
+  const auto av = numbers.reals(m * k), bv = numbers.reals(k * n);
+  const Eigen::Map<const Matrix> a(av.data(), m, k), b(bv.data(), k, n);
+  const Matrix expected = a * b, at = a.transpose(), bt = b.transpose();
+  for_each_isa([&](Isa isa) {
+    CAPTURE(name(isa));
+    for (bool ta : {false, true}) {
+      for (bool tb : {false, true}) {
+        Matrix c(m, n);
+        gemm_f32(static_cast<Transpose>(ta), static_cast<Transpose>(tb), m, n, k,
+                 ta ? at.data() : av.data(), ta ? m : k, tb ? bt.data() : bv.data(), tb ? k : n,
+                 c.data(), n);
+        CHECK((c - expected).cwiseAbs().maxCoeff() < 1e-4f);
+      }
+    }
+  });
+}
+
+TEST_CASE("the ReLU of the float32 product lets NaN and -0 through", "[kernels][gemm]") {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  for_each_isa([&](Isa isa) {
+    CAPTURE(name(isa));
+    const float a[1] = {1.0f};
+    const float b[4] = {nan, -1.0f, 2.0f, -0.0f};
+    const float bias[4] = {0.0f, 0.0f, 0.0f, -0.0f};
+    float c[4] = {0.0f, 0.0f, 0.0f, -0.0f};
+    GemmF32Options options;
+    options.relu = true;
+    options.bias = bias;
+    options.accumulate = true;
+    gemm_f32(Transpose::no, Transpose::no, 1, 4, 1, a, 1, b, 4, c, 4, options);
+    CHECK(std::isnan(c[0]));
+    CHECK(c[1] == 0.0f);
+    CHECK(c[2] == 2.0f);
+    CHECK(std::signbit(c[3]));
+  });
+}
+
+TEST_CASE("empty products write zeros and bias, or nothing", "[kernels][gemm]") {
+  for_each_isa([](Isa isa) {
+    CAPTURE(name(isa));
+    float c[2] = {5.0f, 6.0f};
+    const float bias[2] = {1.0f, 2.0f};
+    GemmF32Options options;
+    options.bias = bias;
+    gemm_f32(Transpose::no, Transpose::no, 1, 2, 0, nullptr, 1, nullptr, 2, c, 2, options);
+    CHECK((c[0] == 1.0f && c[1] == 2.0f));
+    gemm_f32(Transpose::no, Transpose::no, 0, 2, 3, nullptr, 3, bias, 2, c, 2);
+    CHECK((c[0] == 1.0f && c[1] == 2.0f));
+  });
+}

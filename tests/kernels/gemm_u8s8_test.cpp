@@ -1,0 +1,306 @@
+#include <adze/kernels/gemm_u8s8.h>
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <stdexcept>
+
+#include <adze/kernels/reference.h>
+
+#include "kernel_test_support.h"
+#include "support/catch.h"
+
+using namespace adze::kernels;
+using namespace adze::kernels::testing;
+
+namespace {
+
+enum class Values { random, seven_bit, extremes, alternating };
+enum class WeightZeroPoint { none, one, per_channel };
+
+struct Case {
+  std::int64_t m, n, k;
+  Values values;
+  WeightZeroPoint w_zero_point;
+  OutputType type;
+  bool per_channel;  ///< multipliers and bias
+  bool bias, relu;
+  std::int64_t gap;
+};
+
+/// All inputs of one call.
+struct Inputs {
+  std::vector<std::uint8_t> a;
+  std::vector<std::int8_t> w;
+  std::vector<std::int32_t> w_zero_points;
+  std::vector<float> multipliers, bias;
+  OutputStage stage;
+  std::int64_t lda, ldw, ldo;
+
+  Inputs(const Case& x, std::uint32_t seed) : lda(x.k + x.gap), ldw(x.k + x.gap), ldo(x.n + x.gap) {
+    Numbers numbers(seed);
+    a = numbers.integers<std::uint8_t>(x.m * lda, 0, x.values == Values::seven_bit ? 127 : 255);
+    w = numbers.integers<std::int8_t>(x.n * ldw, -128, 127);
+    if (x.values == Values::extremes) {
+      const bool up = numbers.coin();
+      std::fill(a.begin(), a.end(), std::uint8_t{255});
+      for (std::int8_t& v : w) v = static_cast<std::int8_t>(up ? 127 : -128);
+    }
+    if (x.values == Values::alternating) {
+      for (std::size_t i = 0; i < a.size(); ++i) a[i] = i % 2 == 0 ? 255 : 0;
+      for (std::size_t i = 0; i < w.size(); ++i) {
+        w[i] = static_cast<std::int8_t>(i % 4 < 2 ? 127 : -128);
+      }
+    }
+    w_zero_points = numbers.integers<std::int32_t>(x.n, -128, 127);
+    const std::int64_t channels = x.per_channel ? x.n : 1;
+    const float size = 1.0f / (80.0f * static_cast<float>(x.k + 1));
+    multipliers = numbers.reals(channels, 0.2f * size, 3.0f * size);
+    bias = numbers.reals(channels, -3000.0f, 3000.0f);
+    const std::int64_t stride = x.per_channel ? 1 : 0;
+    stage.type = x.type;
+    stage.a_zero_point = numbers.coin() ? numbers.integer(0, 255) : 0;
+    if (x.w_zero_point != WeightZeroPoint::none) {
+      stage.w_zero_points = {w_zero_points.data(),
+                             x.w_zero_point == WeightZeroPoint::per_channel ? 1 : 0};
+    }
+    stage.multipliers = {multipliers.data(), stride};
+    if (x.bias) stage.bias = {bias.data(), stride};
+    stage.relu = x.relu;
+    const bool s8 = x.type == OutputType::s8;
+    stage.out_min = s8 ? -128 : 0;
+    stage.out_max = s8 ? 127 : numbers.coin() ? 255 : 127;
+    stage.out_zero_point = numbers.integer(stage.out_min, stage.out_max);
+  }
+};
+
+std::size_t out_size(OutputType type) {
+  return type == OutputType::u8 || type == OutputType::s8 ? 1 : 4;
+}
+
+/// Runs one product on the active instruction set; where it differs from the reference, or nothing.
+std::string check(const Case& x, std::uint32_t seed) {
+  const Inputs in(x, seed);
+  // Rows end where the data ends: nothing behind it may be read.
+  const std::vector<std::uint8_t> a(
+      in.a.begin(),
+      in.a.begin() + static_cast<std::ptrdiff_t>(x.m == 0 ? 0 : (x.m - 1) * in.lda + x.k));
+  const std::size_t bytes = static_cast<std::size_t>(x.m * in.ldo) * out_size(x.type);
+  std::vector<std::uint8_t> expected(bytes, 0xee), actual(bytes, 0xee);
+  reference::gemm_u8s8(a.data(), in.lda, x.m, in.w.data(), in.ldw, x.n, x.k, in.stage,
+                       expected.data(), in.ldo);
+  gemm_u8s8(a.data(), in.lda, x.m, PackedWeights(in.w.data(), x.n, x.k, in.ldw), in.stage,
+            actual.data(), in.ldo);
+  return difference(actual, expected);
+}
+
+Case random_case(Numbers& numbers, int i) {
+  return {numbers.integer(1, i % 3 == 0 ? 4 : 40),
+          numbers.integer(1, 40),
+          numbers.integer(0, i % 4 == 0 ? 9 : 70),
+          static_cast<Values>(numbers.integer(0, 3)),
+          static_cast<WeightZeroPoint>(numbers.integer(0, 2)),
+          static_cast<OutputType>(numbers.integer(0, 3)),
+          numbers.coin(),
+          numbers.coin(),
+          numbers.coin(),
+          numbers.integer(0, 3)};
+}
+
+}  // namespace
+
+TEST_CASE("the int8 product equals its reference bit for bit for all remainders and stages",
+          "[kernels][gemm]") {
+  for_each_isa([](Isa isa) {
+    CAPTURE(name(isa));
+    Numbers numbers(5);
+    for (int i = 0; i < 2500; ++i) {
+      const Case x = random_case(numbers, i);
+      CAPTURE(i, x.m, x.n, x.k, static_cast<int>(x.values), static_cast<int>(x.w_zero_point),
+              static_cast<int>(x.type), x.per_channel, x.bias, x.relu, x.gap);
+      const std::string difference = check(x, static_cast<std::uint32_t>(i));
+      if (!difference.empty()) FAIL(difference);
+    }
+  });
+}
+
+TEST_CASE("the int8 product is exact where 16-bit sums of pairs would overflow",
+          "[kernels][gemm]") {
+  for_each_isa([](Isa isa) {
+    CAPTURE(name(isa));
+    for (std::int64_t k : {1, 2, 3, 4, 5, 31, 64, 4099}) {
+      for (int w0 : {-128, -127, 127}) {
+        for (int w1 : {-128, 127, 1}) {
+          for (int a0 : {127, 128, 129, 254, 255}) {
+            CAPTURE(k, w0, w1, a0);
+            const std::int64_t m = 3, n = 17;
+            std::vector<std::uint8_t> a(static_cast<std::size_t>(m * k));
+            std::fill(a.begin(), a.end(), static_cast<std::uint8_t>(a0));
+            std::vector<std::int8_t> w(static_cast<std::size_t>(n * k));
+            std::int64_t expected = 0;
+            for (std::int64_t p = 0; p < k; ++p) {
+              const int value = p % 2 == 0 ? w0 : w1;
+              for (std::int64_t c = 0; c < n; ++c) {
+                w[static_cast<std::size_t>(c * k + p)] = static_cast<std::int8_t>(value);
+              }
+              expected += a0 * value;
+            }
+            OutputStage stage;
+            stage.type = OutputType::s32;
+            std::vector<std::int32_t> out(static_cast<std::size_t>(m * n));
+            gemm_u8s8(a.data(), k, m, PackedWeights(w.data(), n, k, k), stage, out.data(), n);
+            const std::vector<std::int32_t> all(out.size(), static_cast<std::int32_t>(expected));
+            CHECK(difference(out, all) == "");
+          }
+        }
+      }
+    }
+  });
+}
+
+TEST_CASE("every kernel of the int8 table is exact where it is eligible, and refuses elsewhere",
+          "[kernels][gemm]") {
+  struct Unforce {
+    ~Unforce() { force_gemm_u8s8_kernel(""); }
+  } unforce;
+  for (const KernelInfo& kernel : gemm_u8s8_kernels({8, 16, 16, 127, 127})) {
+    if (!supported(kernel.isa)) continue;
+    CAPTURE(kernel.name);
+    force_gemm_u8s8_kernel(kernel.name);
+    Numbers numbers(9);
+    for (int i = 0; i < 300; ++i) {
+      Case x = random_case(numbers, i);
+      x.k = std::max<std::int64_t>(x.k, 1);
+      CAPTURE(i, x.m, x.n, x.k, static_cast<int>(x.values));
+      const Inputs in(x, static_cast<std::uint32_t>(i));
+      const PackedWeights packed(in.w.data(), x.n, x.k, in.ldw);
+      std::int32_t most = 0;
+      for (std::int64_t r = 0; r < x.m; ++r) {
+        for (std::int64_t p = 0; p < x.k; ++p) {
+          most = std::max<std::int32_t>(most, in.a[static_cast<std::size_t>(r * in.lda + p)]);
+        }
+      }
+      bool eligible = false;
+      for (const KernelInfo& info : gemm_u8s8_kernels({x.m, x.n, x.k, most, packed.pair_limit()})) {
+        if (info.name == kernel.name) eligible = info.reason == nullptr;
+      }
+      if (eligible) {
+        const std::string difference = check(x, static_cast<std::uint32_t>(i));
+        if (!difference.empty()) FAIL(difference);
+        CHECK(std::string(last_kernel()) == kernel.name);
+      } else {
+        CHECK_THROWS_WITH(check(x, static_cast<std::uint32_t>(i)),
+                          ContainsSubstring("cannot use the forced kernel"));
+      }
+    }
+  }
+  CHECK_THROWS_WITH(force_gemm_u8s8_kernel("u8s8_gemm_9x9"),
+                    "force_gemm_u8s8_kernel: no kernel is called 'u8s8_gemm_9x9'");
+}
+
+TEST_CASE("the int8 product does not depend on blocks or threads", "[kernels][gemm]") {
+  for_each_isa([](Isa isa) {
+    CAPTURE(name(isa));
+    for (int threads : {1, 2, 5}) {
+      set_num_threads(threads);
+      for (const auto& [m, n, k] :
+           {std::tuple{130, 33, 2000}, {5, 700, 800}, {1, 1500, 1600}, {900, 20, 300}}) {
+        CAPTURE(threads, m, n, k);
+        const Case x{m,    n,    k,    Values::random, WeightZeroPoint::per_channel, OutputType::u8,
+                     true, true, true, 0};
+        CHECK(check(x, 1) == "");
+      }
+    }
+  });
+}
+
+TEST_CASE("float activations are quantized while they are read", "[kernels][gemm]") {
+  for_each_isa([](Isa isa) {
+    CAPTURE(name(isa));
+    Numbers numbers(3);
+    for (int i = 0; i < 200; ++i) {
+      const Case x = random_case(numbers, i);
+      CAPTURE(x.m, x.n, x.k);
+      const Inputs in(x, static_cast<std::uint32_t>(i));
+      const std::vector<float> a = numbers.reals(x.m * in.lda, -4.0f, 4.0f);
+      const Affine affine{numbers.real(0.01f, 0.04f), numbers.integer(0, 255), 0, 255};
+      const PackedWeights packed(in.w.data(), x.n, x.k, in.ldw);
+      std::vector<std::uint8_t> q(a.size());
+      quantize(a.data(), static_cast<std::int64_t>(a.size()), affine, q.data());
+      OutputStage stage = in.stage;
+      stage.a_zero_point = affine.zero_point;
+      const std::size_t bytes = static_cast<std::size_t>(x.m * in.ldo) * out_size(x.type);
+      std::vector<std::uint8_t> expected(bytes), actual(bytes);
+      gemm_u8s8(q.data(), in.lda, x.m, packed, stage, expected.data(), in.ldo);
+      stage.a_zero_point = 77;  // not used
+      gemm_f32s8(a.data(), in.lda, x.m, affine, packed, stage, actual.data(), in.ldo);
+      CHECK(difference(actual, expected) == "");
+    }
+  });
+}
+
+TEST_CASE("packed weights unpack to the same bytes and know their sums and pair limit",
+          "[kernels][gemm]") {
+  Numbers numbers(2);
+  for (int i = 0; i < 200; ++i) {
+    const std::int64_t n = numbers.integer(1, 40), k = numbers.integer(1, 40), ldw = k + i % 3;
+    CAPTURE(n, k, ldw);
+    const auto w = numbers.integers<std::int8_t>(n * ldw, -128, 127);
+    const PackedWeights packed(w.data(), n, k, ldw);
+    std::vector<std::int8_t> back(w);
+    for (std::int64_t c = 0; c < n; ++c) {
+      std::int32_t sum = 0;
+      for (std::int64_t p = 0; p < k; ++p) {
+        sum += w[static_cast<std::size_t>(c * ldw + p)];
+        back[static_cast<std::size_t>(c * ldw + p)] = 99;
+      }
+      CHECK(packed.sums()[c] == sum);
+    }
+    packed.unpack(back.data(), ldw);
+    CHECK(difference(back, w) == "");
+    CHECK((packed.n() == n && packed.k() == k));
+    CHECK(packed.bytes() >= n * k);
+    CHECK((packed.pair_limit() >= 127 && packed.pair_limit() <= 255));
+  }
+  const std::int8_t light[4] = {64, 64, -64, -64};
+  CHECK(PackedWeights(light, 1, 4, 4).pair_limit() == 255);
+  const std::int8_t heavy[4] = {127, 127, 0, 0};
+  CHECK(PackedWeights(heavy, 1, 4, 4).pair_limit() == 129);
+  const std::int8_t lowest[4] = {0, 0, -128, -128};
+  CHECK(PackedWeights(lowest, 1, 4, 4).pair_limit() == 128);
+  CHECK(PackedWeights().n() == 0);
+}
+
+TEST_CASE("requantize rounds half to even, saturates and applies the ReLU at the zero point",
+          "[kernels][gemm]") {
+  const std::vector<std::int32_t> sums{0, 1, 2, 3, 4, 5, -1, -3, -5, 1000, -1000, 2147483647,
+                                       std::numeric_limits<std::int32_t>::min(), 7, 9, 11, 13};
+  const auto n = static_cast<std::int64_t>(sums.size());
+  const float half = 0.5f;
+  OutputStage stage;
+  stage.multipliers = {&half, 0};
+  stage.out_zero_point = 3;
+  for_each_isa([&](Isa isa) {
+    CAPTURE(name(isa));
+    std::vector<std::uint8_t> q(sums.size());
+    stage.relu = false;
+    requantize(sums.data(), n, 1, n, stage, q.data(), n);
+    CHECK(difference(q, {3, 3, 4, 5, 5, 5, 3, 1, 1, 255, 0, 255, 0, 7, 7, 9, 9}) == "");
+    stage.relu = true;
+    requantize(sums.data(), n, 1, n, stage, q.data(), n);
+    CHECK(difference(q, {3, 3, 4, 5, 5, 5, 3, 3, 3, 255, 3, 255, 3, 7, 7, 9, 9}) == "");
+  });
+}
+
+TEST_CASE("the requantized sum uses the float bias before rounding", "[kernels][gemm]") {
+  // acc 0, bias 0.26, scales 0.5 * 1 and 0.1, zero point 50: a bias rounded to int32 would give 55.
+  const float w_scale = 1.0f, bias = 0.26f;
+  float multiplier = 0.0f, scaled = 0.0f;
+  linear_multipliers(0.5f, {&w_scale, 0}, 0.1f, 1, &multiplier);
+  linear_bias(&bias, 0.5f, {&w_scale, 0}, 1, &scaled);
+  OutputStage stage;
+  stage.multipliers = {&multiplier, 1};
+  stage.bias = {&scaled, 1};
+  stage.out_zero_point = 50;
+  CHECK(reference::requantize(0, 0, stage) == 53);
+}

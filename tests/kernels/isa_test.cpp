@@ -1,0 +1,85 @@
+#include <adze/kernels/isa.h>
+
+#include <stdexcept>
+
+#include <adze/kernels/elementwise.h>
+#include <adze/kernels/gemm_f32.h>
+#include <adze/kernels/gemm_u8s8.h>
+#include <adze/kernels/quantize.h>
+
+#include "kernel_test_support.h"
+#include "support/catch.h"
+
+using namespace adze::kernels;
+using adze::kernels::testing::for_each_isa;
+
+TEST_CASE("scalar kernels run everywhere and every name leads back to its instruction set",
+          "[kernels][isa]") {
+  CHECK(supported(Isa::scalar));
+  CHECK(supported(best()));
+  for (Isa isa : all_isas()) CHECK(isa_from_name(name(isa)) == isa);
+}
+
+TEST_CASE("an unknown instruction set is an error that lists the known ones", "[kernels][isa]") {
+  CHECK_THROWS_WITH(isa_from_name("sse9"),
+                    "unknown instruction set 'sse9', known are scalar, avx2");
+  CHECK_THROWS_AS(isa_from_name("AVX2"), std::runtime_error);
+  CHECK_THROWS_AS(isa_from_name(""), std::runtime_error);
+}
+
+TEST_CASE("the forced instruction set is the one that runs", "[kernels][isa]") {
+  for_each_isa([](Isa isa) {
+    CAPTURE(name(isa));
+    CHECK(active() == isa);
+    const std::string ending = std::string("_") + name(isa);
+    const auto ran = [&] {
+      const std::string kernel = last_kernel();
+      return kernel.size() > ending.size() &&
+             kernel.compare(kernel.size() - ending.size(), ending.size(), ending) == 0;
+    };
+    const float x[4] = {1, 2, 3, 4};
+    float y[4];
+    add(x, x, 4, y);
+    CHECK(ran());
+    std::uint8_t q[4];
+    quantize(x, 4, Affine{}, q);
+    CHECK(ran());
+    gemm_f32(Transpose::no, Transpose::no, 2, 2, 2, x, 2, x, 2, y, 2);
+    CHECK(ran());
+    const std::int8_t w[4] = {1, -2, 3, -4};
+    OutputStage stage;
+    stage.type = OutputType::s32;
+    std::int32_t sums[4];
+    gemm_u8s8(q, 2, 2, PackedWeights(w, 2, 2, 2), stage, sums, 2);
+    CHECK(ran());
+  });
+}
+
+TEST_CASE("tables say for each kernel why it is not used", "[kernels][isa]") {
+  for_each_isa([](Isa isa) {
+    CAPTURE(name(isa));
+    const float x[1] = {1};
+    float y[1];
+    gemm_f32(Transpose::no, Transpose::no, 1, 1, 1, x, 1, x, 1, y, 1);
+    bool found = false;
+    for (const KernelInfo& kernel : gemm_f32_kernels()) {
+      if (kernel.reason == nullptr) {
+        CHECK(kernel.isa == isa);
+        CHECK(std::string(kernel.name) == last_kernel());
+        found = true;
+        break;
+      }
+    }
+    CHECK(found);
+    found = false;
+    for (const KernelInfo& kernel : gemm_u8s8_kernels({1, 16, 4, 255, 127})) {
+      if (kernel.reason == nullptr) {
+        found = true;
+        CHECK(kernel.isa == isa);
+      } else {
+        CHECK(std::string(kernel.reason) != "");
+      }
+    }
+    CHECK(found);
+  });
+}

@@ -1,0 +1,242 @@
+#include <adze/kernels/quantize.h>
+
+#include <cmath>
+#include <limits>
+
+#include <adze/kernels/reference.h>
+
+#include "kernel_test_support.h"
+#include "support/catch.h"
+
+using namespace adze::kernels;
+using namespace adze::kernels::testing;
+
+namespace {
+
+constexpr float infinity = std::numeric_limits<float>::infinity();
+const float nan_value = std::numeric_limits<float>::quiet_NaN();
+
+/// Values around every rounding boundary, huge ones and the special ones.
+std::vector<float> awkward_values(std::int64_t n, float scale) {
+  Numbers numbers(4);
+  std::vector<float> x = numbers.reals(n, -150.0f * scale, 300.0f * scale);
+  const float special[] = {infinity, -infinity, nan_value, 1e30f, -1e30f, 0.0f, -0.0f,
+                           3e9f,     -3e9f,     1e-40f,    0.5f,  -0.5f,  1.5f, 2.5f};
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    if (i % 3 == 1) x[i] = special[i / 3 % std::size(special)];
+    if (i % 3 == 2) x[i] = (static_cast<float>(numbers.integer(-200, 300)) + 0.5f) * scale;
+  }
+  return x;
+}
+
+template <class Q>
+struct TypeRange;
+template <>
+struct TypeRange<std::uint8_t> {
+  static constexpr std::int32_t lo = 0, hi = 255;
+};
+template <>
+struct TypeRange<std::int8_t> {
+  static constexpr std::int32_t lo = -128, hi = 127;
+};
+template <>
+struct TypeRange<std::int32_t> {
+  static constexpr std::int32_t lo = std::numeric_limits<std::int32_t>::min(),
+                                hi = std::numeric_limits<std::int32_t>::max();
+};
+
+}  // namespace
+
+TEST_CASE("quantize rounds half to even before the zero point is added", "[kernels][quantize]") {
+  const std::vector<float> x{0.5f, 1.5f, 2.5f, 3.5f, -0.5f, -1.5f, -2.5f, 0.5f};
+  for_each_isa([&](Isa isa) {
+    CAPTURE(name(isa));
+    std::vector<std::int8_t> q(x.size());
+    quantize(x.data(), 8, Affine{1.0f, 0, -128, 127}, q.data());
+    CHECK(difference(q, {0, 2, 2, 4, 0, -2, -2, 0}) == "");
+    quantize(x.data(), 8, Affine{1.0f, 1, -128, 127}, q.data());
+    CHECK(difference(q, {1, 3, 3, 5, 1, -1, -1, 1}) == "");
+  });
+}
+
+TEST_CASE("quantize multiplies by the reciprocal of the scale in float32", "[kernels][quantize]") {
+  for_each_isa([](Isa isa) {
+    CAPTURE(name(isa));
+    const float x = 0.273939937f, y = -1.0f;
+    std::uint8_t u = 0;
+    quantize(&x, 1, Affine{0.00214854861f, 0, 0, 255}, &u);
+    CHECK(u == 128);
+    std::int8_t s = 0;
+    quantize(&y, 1, Affine{1.0f / 127.5f, 0, -128, 127}, &s);
+    CHECK(s == -127);
+  });
+}
+
+TEST_CASE("quantize saturates, and takes NaN to the zero point", "[kernels][quantize]") {
+  const std::vector<float> x{infinity, -infinity, nan_value, 1e30f, -1e30f, 3e9f, -3e9f, 300.0f};
+  for_each_isa([&](Isa isa) {
+    CAPTURE(name(isa));
+    std::vector<std::uint8_t> u(x.size());
+    quantize(x.data(), 8, Affine{1.0f, 7, 0, 127}, u.data());
+    CHECK(difference(u, {127, 0, 7, 127, 0, 127, 0, 127}) == "");
+    std::vector<std::int32_t> q(x.size());
+    const std::int32_t lo = TypeRange<std::int32_t>::lo, hi = TypeRange<std::int32_t>::hi;
+    quantize(x.data(), 8, Affine{1.0f, 7, lo, hi}, q.data());
+    CHECK(difference(q, {hi, lo, 7, hi, lo, hi, lo, 307}) == "");
+  });
+}
+
+TEMPLATE_TEST_CASE("quantize and dequantize equal their reference for all lengths and channels",
+                   "[kernels][quantize]", std::uint8_t, std::int8_t, std::int32_t) {
+  using Q = TestType;
+  const std::int32_t lo = TypeRange<Q>::lo, hi = TypeRange<Q>::hi;
+  for_each_isa([&](Isa isa) {
+    CAPTURE(name(isa));
+    for (std::int64_t n = 0; n <= 70; ++n) {
+      for (const Affine& p : {Affine{0.1f, 3, lo, hi}, Affine{1.0f, lo < 0 ? -5 : 200, lo, hi},
+                              Affine{0.37f, 0, lo < 0 ? -63 : 0, 64}}) {
+        CAPTURE(n, p.scale, p.zero_point);
+        const auto x = awkward_values(n, p.scale);
+        std::vector<Q> q(x.size()), expected(x.size());
+        std::vector<float> y(x.size()), expected_y(x.size());
+        for (std::size_t i = 0; i < x.size(); ++i) {
+          expected[i] = static_cast<Q>(reference::quantize(x[i], p));
+          expected_y[i] = reference::dequantize(expected[i], p);
+        }
+        quantize(x.data(), n, p, q.data());
+        dequantize(expected.data(), n, p, y.data());
+        CHECK(difference(q, expected) == "");
+        CHECK(difference(y, expected_y) == "");
+      }
+    }
+    for (const ChannelShape& shape :
+         {ChannelShape{1, 5, 33}, ChannelShape{3, 4, 7}, ChannelShape{6, 9, 1}}) {
+      Numbers numbers(8);
+      const auto scales = numbers.reals(shape.channels, 0.05f, 0.9f);
+      const auto zero_points = numbers.integers<std::int32_t>(shape.channels, 0, 100);
+      for (bool with_zero_points : {true, false}) {
+        const ChannelAffine p{scales.data(), with_zero_points ? zero_points.data() : nullptr, lo,
+                              hi};
+        const auto x = awkward_values(shape.outer * shape.channels * shape.inner, 0.4f);
+        std::vector<Q> q(x.size()), expected(x.size());
+        std::vector<float> y(x.size()), expected_y(x.size());
+        for (std::size_t i = 0; i < x.size(); ++i) {
+          const std::size_t c = i / static_cast<std::size_t>(shape.inner) %
+                                static_cast<std::size_t>(shape.channels);
+          const Affine one{scales[c], with_zero_points ? zero_points[c] : 0, lo, hi};
+          expected[i] = static_cast<Q>(reference::quantize(x[i], one));
+          expected_y[i] = reference::dequantize(expected[i], one);
+        }
+        quantize(x.data(), shape, p, q.data());
+        dequantize(expected.data(), shape, p, y.data());
+        CHECK(difference(q, expected) == "");
+        CHECK(difference(y, expected_y) == "");
+      }
+    }
+  });
+}
+
+TEST_CASE("fake_quantize equals dequantize after quantize, and its mask marks what was in range",
+          "[kernels][quantize]") {
+  for_each_isa([](Isa isa) {
+    CAPTURE(name(isa));
+    for (std::int64_t n = 0; n <= 70; ++n) {
+      for (const Affine& p :
+           {Affine{0.1f, 10, 0, 255}, Affine{0.25f, 0, -128, 127}, Affine{1.0f, 3, 0, 127}}) {
+        CAPTURE(n, p.scale, p.zero_point);
+        const auto x = awkward_values(n, p.scale);
+        std::vector<float> y(x.size()), expected(x.size()), alone(x.size());
+        std::vector<std::uint8_t> mask(x.size()), expected_mask(x.size());
+        for (std::size_t i = 0; i < x.size(); ++i) {
+          bool inside = false;
+          expected[i] = reference::fake_quantize(x[i], p, &inside);
+          expected_mask[i] = inside ? 1 : 0;
+          CHECK(same(expected[i], reference::dequantize(reference::quantize(x[i], p), p)));
+        }
+        fake_quantize(x.data(), n, p, y.data(), mask.data());
+        fake_quantize(x.data(), n, p, alone.data());
+        CHECK(difference(y, expected) == "");
+        CHECK(difference(alone, expected) == "");
+        CHECK(difference(mask, expected_mask) == "");
+      }
+    }
+  });
+}
+
+TEST_CASE("fake_quantize passes gradients inside the range only", "[kernels][quantize]") {
+  const std::vector<float> x{-2.0f, -0.26f, 0.0f, 0.149f, 0.25f, 1.0f, 30.0f, nan_value, infinity};
+  const auto n = static_cast<std::int64_t>(x.size());
+  for_each_isa([&](Isa isa) {
+    CAPTURE(name(isa));
+    std::vector<float> y(x.size()), dx(x.size());
+    std::vector<std::uint8_t> mask(x.size());
+    fake_quantize(x.data(), n, Affine{0.1f, 10, 0, 255}, y.data(), mask.data());
+    const float expected[] = {-1.0f, -0.3f, 0.0f, 0.1f, 0.2f, 1.0f, 24.5f, 0.0f, 24.5f};
+    for (std::size_t i = 0; i < x.size(); ++i) CHECK(y[i] == Approx(expected[i]));
+    CHECK(difference(mask, {0, 1, 1, 1, 1, 1, 0, 0, 0}) == "");
+    const std::vector<float> dy{1, 2, 3, 4, 5, 6, infinity, nan_value, 9};
+    fake_quantize_backward(dy.data(), mask.data(), n, dx.data());
+    CHECK(difference(dx, {0, 2, 3, 4, 5, 6, 0, 0, 0}) == "");
+  });
+}
+
+TEST_CASE("fake_quantize takes the scale of each channel", "[kernels][quantize]") {
+  const std::vector<float> x{0.26f, 0.74f, 0.26f, 0.74f};
+  const float scales[] = {0.1f, 0.5f};
+  for_each_isa([&](Isa isa) {
+    CAPTURE(name(isa));
+    std::vector<float> y(4);
+    std::vector<std::uint8_t> mask(4);
+    fake_quantize(x.data(), ChannelShape{1, 2, 2}, ChannelAffine{scales, nullptr, -128, 4},
+                  y.data(), mask.data());
+    CHECK(y[0] == Approx(0.3f));
+    CHECK(y[1] == Approx(0.4f));
+    CHECK(y[2] == 0.5f);
+    CHECK(y[3] == 0.5f);
+    CHECK(difference(mask, {1, 0, 1, 1}) == "");
+  });
+}
+
+TEST_CASE("min_max finds the range, reports NaN and never gives -0", "[kernels][quantize]") {
+  for_each_isa([](Isa isa) {
+    CAPTURE(name(isa));
+    Numbers numbers(6);
+    for (std::int64_t n : {0, 1, 7, 8, 9, 31, 64, 65, 70000, 200001}) {
+      CAPTURE(n);
+      std::vector<float> x = numbers.reals(n);
+      const MinMax expected = reference::min_max(x.data(), n);
+      const MinMax range = min_max(x.data(), n);
+      CHECK((same(range.min, expected.min) && same(range.max, expected.max)));
+      for (std::int64_t at : {std::int64_t{0}, n / 2, n - 1}) {
+        if (n == 0) continue;
+        auto with_nan = x;
+        with_nan[static_cast<std::size_t>(at)] = nan_value;
+        const MinMax none = min_max(with_nan.data(), n);
+        CHECK((std::isnan(none.min) && std::isnan(none.max)));
+      }
+    }
+    const std::vector<float> zeros(20, -0.0f);
+    CHECK_FALSE(std::signbit(min_max(zeros.data(), 20).min));
+    const std::vector<float> x{1, -2, 3, 4, 5, 6, -7, 8, 9, 10, nan_value, 12};
+    float mins[3], maxs[3];
+    min_max(x.data(), ChannelShape{2, 3, 2}, mins, maxs);
+    CHECK((mins[0] == -7.0f && maxs[0] == 8.0f));
+    CHECK((mins[1] == 3.0f && maxs[1] == 10.0f));
+    CHECK((std::isnan(mins[2]) && std::isnan(maxs[2])));
+  });
+}
+
+TEST_CASE("quantization does not depend on threads", "[kernels][quantize]") {
+  for_each_isa([](Isa isa) {
+    CAPTURE(name(isa));
+    const std::int64_t n = 150001;
+    const auto x = awkward_values(n, 0.1f);
+    const Affine p{0.1f, 10, 0, 255};
+    std::vector<std::uint8_t> one(x.size()), two(x.size());
+    set_num_threads(1);
+    quantize(x.data(), n, p, one.data());
+    set_num_threads(2);
+    quantize(x.data(), n, p, two.data());
+    CHECK(difference(two, one) == "");
+  });
+}
