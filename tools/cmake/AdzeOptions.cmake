@@ -35,6 +35,10 @@ function(adze_compile_settings target)
                VISIBILITY_INLINES_HIDDEN ON
                RUNTIME_OUTPUT_DIRECTORY "${ADZE_BINARY_DIR}")
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    # Wrong about operator+ of std::string when optimizing (GCC bug 105651).
+    target_compile_options(${target} PRIVATE -Wno-restrict)
+  endif()
   if(ADZE_WERROR)
     target_compile_options(${target} PRIVATE -Werror)
   endif()
