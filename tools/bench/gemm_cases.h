@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <adze/kernels/gemm_f32.h>
+
+#include "bench/options.h"
+
+namespace adze::bench {
+
+/// What `adze-bench gemm` takes beside the common options.
+struct GemmOptions {
+  CommonOptions common;
+  std::string op = "u8s8";
+  std::string peer;                 ///< "eigen", or nothing
+  std::string form = "nt";          ///< f32: n or t for each operand
+  std::string weights = "normal";   ///< u8s8: normal, uniform or extreme
+  std::int32_t max_activation = 127;  ///< u8s8
+  std::string out = "u8";           ///< u8s8
+};
+
+/// One problem with its data, ready to run.
+class GemmCase {
+ public:
+  virtual ~GemmCase() = default;
+
+  virtual void run() = 0;
+  /// Runs, compares sampled rows with the reference bit for bit and says how many; throws
+  /// std::runtime_error at the first difference.
+  virtual std::string verify() = 0;
+  /// The table of kernels as the library sees it for this problem now.
+  virtual std::vector<kernels::KernelInfo> table() const = 0;
+  /// Makes run() use that kernel of the table.
+  virtual void force(const kernels::KernelInfo& kernel) = 0;
+  /// The peer on the same data, or an empty function if there is none.
+  virtual std::function<void()> peer() { return {}; }
+};
+
+std::unique_ptr<GemmCase> make_f32_case(const Problem& problem, const GemmOptions& options);
+std::unique_ptr<GemmCase> make_u8s8_case(const Problem& problem, const GemmOptions& options);
+
+/// The rows of a result that are worth checking: all of a small problem, some of a large one.
+std::vector<std::int64_t> sampled_rows(const Problem& problem);
+
+}  // namespace adze::bench

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace adze::bench {
+
+struct Candidate {
+  std::string name;
+  std::function<void()> run;
+};
+
+/// Seconds per call.
+struct Timing {
+  double median = 0;
+  double best = 0;
+  double spread = 0;  ///< (third - first quartile) / median
+};
+
+/// The times of all candidates, measured in turns and in random order, so that a disturbance of the
+/// machine meets all of them alike and their ratios hold. About `seconds` for each candidate.
+std::vector<Timing> time_in_turns(const std::vector<Candidate>& candidates, double seconds);
+
+}  // namespace adze::bench
