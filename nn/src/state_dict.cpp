@@ -36,56 +36,6 @@ std::string chain_text(const Slot& slot) {
   return links.dump();
 }
 
-std::string params_text(const std::map<std::string, Value>& params) {
-  json out = json::object();
-  for (const auto& [name, v] : params) {
-    if (v.is_bool())
-      out[name] = v.to_bool();
-    else if (v.is_int())
-      out[name] = v.to_int();
-    else if (v.is_double())
-      out[name] = v.to_double();
-    else if (v.is_string())
-      out[name] = v.to_string();
-    else if (v.is_shape()) {
-      const Shape shape = v.to_shape();
-      out[name] = std::vector<std::int64_t>(shape.begin(), shape.end());
-    } else if (v.is_none())
-      out[name] = nullptr;
-    else
-      fail("state_dict: sparse_params '", name, "' is a ", v.type_name(),
-           ", which has no form in a file");
-  }
-  return out.dump();
-}
-
-std::map<std::string, Value> params_from_text(const std::string& text) {
-  std::map<std::string, Value> out;
-  const json parsed = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  check(parsed.is_object(), "load_state_dict: sparse_params are not a JSON object: ", text);
-  for (const auto& [name, v] : parsed.items()) {
-    if (v.is_boolean())
-      out[name] = v.get<bool>();
-    else if (v.is_number_integer())
-      out[name] = v.get<std::int64_t>();
-    else if (v.is_number())
-      out[name] = v.get<double>();
-    else if (v.is_string())
-      out[name] = v.get<std::string>();
-    else if (v.is_array()) {
-      Shape shape;
-      for (const json& d : v) {
-        check(d.is_number_integer(), "load_state_dict: sparse_params '", name,
-              "' is not a list of integers");
-        shape.push_back(d.get<std::int64_t>());
-      }
-      out[name] = shape;
-    } else
-      out[name] = Value();
-  }
-  return out;
-}
-
 // Every tensor of the network that belongs into a state_dict; calls `slot` once per name of a slot.
 std::vector<Entry> entries(Module& root,
                            const std::function<void(const std::string& fqn, Slot&)>& each_slot) {
@@ -155,6 +105,54 @@ void write_entry(const Entry& e, const Tensor& source) {
 
 }  // namespace
 
+std::string values_to_text(const std::map<std::string, Value>& values, std::string_view where) {
+  json out = json::object();
+  for (const auto& [name, v] : values) {
+    if (v.is_bool())
+      out[name] = v.to_bool();
+    else if (v.is_int())
+      out[name] = v.to_int();
+    else if (v.is_double())
+      out[name] = v.to_double();
+    else if (v.is_string())
+      out[name] = v.to_string();
+    else if (v.is_shape()) {
+      const Shape shape = v.to_shape();
+      out[name] = std::vector<std::int64_t>(shape.begin(), shape.end());
+    } else if (v.is_none())
+      out[name] = nullptr;
+    else
+      fail(where, ": '", name, "' is a ", v.type_name(), ", which has no form in a file");
+  }
+  return out.dump();
+}
+
+std::map<std::string, Value> values_from_text(const std::string& text, std::string_view where) {
+  std::map<std::string, Value> out;
+  const json parsed = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  check(parsed.is_object(), where, ": not a JSON object: ", text);
+  for (const auto& [name, v] : parsed.items()) {
+    if (v.is_boolean())
+      out[name] = v.get<bool>();
+    else if (v.is_number_integer())
+      out[name] = v.get<std::int64_t>();
+    else if (v.is_number())
+      out[name] = v.get<double>();
+    else if (v.is_string())
+      out[name] = v.get<std::string>();
+    else if (v.is_array()) {
+      Shape shape;
+      for (const json& d : v) {
+        check(d.is_number_integer(), where, ": '", name, "' is not a list of integers");
+        shape.push_back(d.get<std::int64_t>());
+      }
+      out[name] = shape;
+    } else
+      out[name] = Value();
+  }
+  return out;
+}
+
 const Tensor* StateDict::find(std::string_view name) const {
   for (const auto& [key, tensor] : tensors)
     if (key == name) return &tensor;
@@ -172,7 +170,8 @@ StateDict state_dict(Module& root) {
   const auto note_slot = [&](const std::string& fqn, Slot& slot) {
     if (slot.is_parametrized()) state.metadata[chain_prefix + fqn] = chain_text(slot);
     if (!slot.sparse_params.empty())
-      state.metadata[params_prefix + fqn] = params_text(slot.sparse_params);
+      state.metadata[params_prefix + fqn] =
+          values_to_text(slot.sparse_params, "state_dict: sparse_params");
   };
   for (const Entry& e : entries(root, note_slot))
     if (e.tensor.defined()) state.tensors.emplace_back(e.key, e.tensor.detach().clone());
@@ -235,7 +234,7 @@ LoadReport load_state_dict(Module& root, const StateDict& state, LoadOptions opt
   std::map<Slot*, std::map<std::string, Value>> kept;
   for (const auto& [fqn, slot] : slots)
     if (const auto it = state.metadata.find(params_prefix + fqn); it != state.metadata.end())
-      kept[slot] = params_from_text(it->second);
+      kept[slot] = values_from_text(it->second, "load_state_dict: sparse_params");
 
   for (Slot* slot : unpinned) slot->clear_pins();
   for (const auto& [entry, source] : writes) write_entry(*entry, *source);
