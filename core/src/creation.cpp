@@ -148,41 +148,18 @@ Tensor from_blob(void* data, const Shape& sizes, DType dtype, std::shared_ptr<co
   return Tensor(std::move(impl));
 }
 
-Tensor tensor(double value) {
-  return full({}, value);
-}
-
-Tensor tensor(std::initializer_list<double> values) {
-  Tensor out = make_tensor({length(values.size())}, DType::float32);
-  std::transform(values.begin(), values.end(), out.mutable_data<float>(),
-                 [](double v) { return static_cast<float>(v); });
-  return out;
-}
-
-Tensor tensor(std::initializer_list<std::initializer_list<double>> rows) {
-  const std::size_t columns = rows.size() == 0 ? 0 : rows.begin()->size();
-  Tensor out = make_tensor({length(rows.size()), length(columns)}, DType::float32);
-  float* p = out.mutable_data<float>();
-  for (const auto& row : rows) {
-    check(row.size() == columns, "tensor: rows of ", columns, " values expected, got one of ",
-          row.size());
-    p = std::transform(row.begin(), row.end(), p, [](double v) { return static_cast<float>(v); });
+NestedValues::NestedValues(std::initializer_list<NestedValues> rows)
+    : sizes_(rows.size() == 0 ? Shape{} : rows.begin()->sizes_) {
+  for (const NestedValues& row : rows) {
+    check(row.sizes_ == sizes_, "tensor: values of one shape expected, got ", sizes_, " and ",
+          row.sizes_);
+    values_.insert(values_.end(), row.values_.begin(), row.values_.end());
   }
-  return out;
+  sizes_.insert(0, length(rows.size()));
 }
 
-Tensor tensor(std::initializer_list<std::initializer_list<std::initializer_list<double>>> planes) {
-  const std::size_t rows = planes.size() == 0 ? 0 : planes.begin()->size();
-  const std::size_t columns = rows == 0 ? 0 : planes.begin()->begin()->size();
-  Tensor out = make_tensor({length(planes.size()), length(rows), length(columns)}, DType::float32);
-  std::int64_t i = 0;
-  for (const auto& plane : planes) {
-    const Tensor filled = tensor(plane);
-    check(plane.size() == rows && filled.size(1) == length(columns), "tensor: planes of ", rows,
-          " x ", columns, " values expected, got one of ", filled.sizes());
-    make_view(out, filled.sizes(), filled.strides(), i++ * filled.numel()).copy_(filled);
-  }
-  return out;
+Tensor tensor(const NestedValues& values) {
+  return from_vector(values.values(), values.sizes());
 }
 
 }  // namespace adze

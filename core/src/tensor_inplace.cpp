@@ -1,5 +1,9 @@
 // Writing into tensors: copy_, fill_, add_, mul_.
 
+#include <cmath>
+#include <limits>
+#include <utility>
+
 #include "adze/core/autograd.h"
 #include "adze/core/creation.h"
 #include "adze/core/ops/quantize.h"
@@ -161,6 +165,22 @@ T wrapping_mul(T a, T b) {
   }
 }
 
+// An integer dtype takes a number that lies in its range; a fraction is cut off.
+void check_fits(Scalar value, DType dtype) {
+  if (!is_integral(dtype)) return;
+  detail::visit_dtype(dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    if constexpr (std::integral<T> && !std::same_as<T, bool>) {
+      constexpr auto low = std::numeric_limits<T>::min(), high = std::numeric_limits<T>::max();
+      const double whole = std::trunc(value.to_double());
+      const bool fits = value.is_floating() ? whole >= static_cast<double>(low) &&
+                                                  whole < static_cast<double>(high) + 1
+                                            : std::in_range<T>(value.to_int());
+      check(fits, "fill_: the value ", value.to_double(), " does not fit into ", dtype);
+    }
+  });
+}
+
 DType scalar_dtype(Scalar s) {
   switch (s.kind()) {
     case Scalar::Kind::logical:
@@ -197,6 +217,7 @@ const Tensor& Tensor::fill_(Scalar value) const {
     copy_to_quantized(*this, filled);
     return *this;
   }
+  check_fits(value, dtype());
   detail::visit_dtype(dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     const T v = value.is_floating() ? detail::convert<T>(value.to_double())

@@ -156,12 +156,11 @@ Gradients expand_backward(const BackwardContext& ctx) {
 Tensor squeeze_forward(const Tensor& a, std::optional<std::int64_t> dim) {
   Shape sizes, strides;
   QuantizerPtr quantizer = a.quantizer();
-  const std::optional<std::size_t> only =
-      dim ? std::optional(wrap(*dim, a, "squeeze")) : std::nullopt;
+  const std::size_t only = dim ? wrap(*dim, a, "squeeze") : max_dims;  // max_dims: all of size 1
   for (std::size_t d = 0; d < a.sizes().size(); ++d) {
     const bool is_axis =
         has_channels(a.quantizer()) && a.quantizer()->axis == static_cast<std::int64_t>(d);
-    if (a.sizes()[d] == 1 && (!only || *only == d)) {
+    if (a.sizes()[d] == 1 && (only == max_dims || only == d)) {
       if (is_axis) quantizer = detail::one_channel(a.quantizer(), 0, "squeeze");
       continue;
     }

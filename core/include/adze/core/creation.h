@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <type_traits>
 #include <vector>
 
 #include "adze/core/tensor.h"
@@ -32,11 +33,24 @@ Tensor from_vector(const std::vector<T>& values, const Shape& sizes);
 Tensor from_blob(void* data, const Shape& sizes, DType dtype,
                  std::shared_ptr<const void> owner = nullptr);
 
-/// float32 tensors from nested braces: tensor({1, 2}), tensor({{1, 2}, {3, 4}}), tensor(3.0).
-Tensor tensor(double value);
-Tensor tensor(std::initializer_list<double> values);
-Tensor tensor(std::initializer_list<std::initializer_list<double>> rows);
-Tensor tensor(std::initializer_list<std::initializer_list<std::initializer_list<double>>> planes);
+/// A number, or braces around equally shaped values: what `tensor` takes.
+class NestedValues {
+ public:
+  template <class T>
+  requires std::is_arithmetic_v<T> NestedValues(T value) : values_{static_cast<float>(value)} {}
+  NestedValues(std::initializer_list<NestedValues> rows);
+
+  const Shape& sizes() const { return sizes_; }
+  const std::vector<float>& values() const { return values_; }
+
+ private:
+  Shape sizes_;
+  std::vector<float> values_;
+};
+
+/// A float32 tensor from nested braces: tensor({1, 2}), tensor({{1, 2}, {3, 4}}), tensor(3.0).
+/// Throws when the braces on one level differ in shape.
+Tensor tensor(const NestedValues& values);
 /// One-dimensional tensors of other dtypes: tensor_of<std::int64_t>({1, 2}).
 template <class T>
 Tensor tensor_of(std::initializer_list<T> values) {
