@@ -29,7 +29,7 @@ struct Stream {
   std::uint64_t first_key, second_key;
 
   explicit Stream(std::uint64_t seed)
-      : first_key(mix(seed + golden)), second_key(mix(first_key + golden)) {}
+      : first_key(mix(seed + golden)), second_key(mix(~first_key)) {}
   std::uint64_t operator()(std::uint64_t n) const {
     return mix(mix(first_key + n * golden) ^ second_key);
   }
