@@ -19,8 +19,7 @@ struct UnsignedInput {
   std::int32_t zero_point;
   std::vector<std::uint8_t> moved;
 
-  UnsignedInput(const Tensor& input)
-      : zero_point(static_cast<std::int32_t>(input.q_zero_point())) {
+  UnsignedInput(const Tensor& input) : zero_point(static_cast<std::int32_t>(input.q_zero_point())) {
     if (input.dtype() == quint8) {
       data = input.data<std::uint8_t>();
       return;
@@ -114,8 +113,7 @@ Tensor LinearPackedParams::linear(const Tensor& input, const QuantizerPtr& outpu
   return out;
 }
 
-Tensor LinearPackedParams::linear_dynamic(const Tensor& input, bool reduce_range,
-                                          bool relu) const {
+Tensor LinearPackedParams::linear_dynamic(const Tensor& input, bool reduce_range, bool relu) const {
   check(input.dtype() == float32, "dynamic quantized linear: expected a float32 input, got ",
         input.dtype());
   const Tensor x = input.contiguous();

@@ -1,21 +1,48 @@
 #include <utility>
 
+#include "adze/ao/nn/intrinsic/quantized/dynamic/linear_relu.h"
+#include "adze/ao/nn/intrinsic/quantized/linear_relu.h"
 #include "adze/ao/nn/quantized/dynamic/linear.h"
 #include "adze/ao/nn/quantized/linear.h"
 #include "adze/ao/nn/quantized/quantize.h"
 #include "adze/core/creation.h"
 #include "adze/core/ops.h"
 
+#include "quantization/weights.h"
+
 namespace adze::ao::nn::quantized {
 namespace {
 
-Tensor scalar(double value) { return full({}, value); }
-Tensor int_scalar(std::int64_t value) { return full({}, value, int64); }
+Tensor scalar(double value) {
+  return full({}, value);
+}
+Tensor int_scalar(std::int64_t value) {
+  return full({}, value, int64);
+}
 
 QuantizerPtr quantizer_of(const adze::nn::Parameter& scale, const adze::nn::Parameter& zero_point,
                           DType dtype) {
   return make_per_tensor_quantizer(scale.value().item(), zero_point.value().item<std::int64_t>(),
                                    dtype);
+}
+
+template <class Quantized>
+adze::nn::ModulePtr static_form(adze::nn::Module& module) {
+  const auto observer = quantization::observed_weight(module);
+  check(observer->dtype() == qint8, "quantized.Linear: the weight observer of ", module.type(),
+        " must have dtype qint8, got ", observer->dtype());
+  const auto out = quantization::output_qparams(module);
+  return adze::nn::make<Quantized>(
+      quantization::quantize_weight(quantization::effective_weight(module), *observer),
+      quantization::effective_bias(module), out.scale, out.zero_point, out.dtype);
+}
+
+template <class Quantized>
+adze::nn::ModulePtr dynamic_form(adze::nn::Module& module) {
+  const auto observer = quantization::observed_weight(module);
+  return adze::nn::make<Quantized>(
+      quantization::quantize_weight(quantization::effective_weight(module), *observer),
+      quantization::effective_bias(module));
 }
 
 }  // namespace
@@ -59,16 +86,22 @@ void Linear::fields(adze::nn::FieldList& f) {
   f(scale, zero_point);
 }
 
-Tensor Linear::forward(const Tensor& x) { return run(x, /*relu=*/false); }
+Tensor Linear::forward(const Tensor& x) {
+  return run(x, /*relu=*/false);
+}
 
 Tensor Linear::run(const Tensor& x, bool relu) {
   return packed()->linear(x, quantizer_of(scale, zero_point, dtype_), dtype_, relu);
 }
 
+adze::nn::ModulePtr Linear::from_float(adze::nn::Module& module) {
+  return static_form<Linear>(module);
+}
+
 std::string Linear::extra_repr() const {
   return adze::detail::concat("in_features=", in_features(), ", out_features=", out_features(),
-                              ", scale=", scale.value().item<float>(), ", zero_point=",
-                              zero_point.value().item<std::int64_t>(),
+                              ", scale=", scale.value().item<float>(),
+                              ", zero_point=", zero_point.value().item<std::int64_t>(),
                               ", qscheme=", weight.value().qscheme());
 }
 
@@ -84,12 +117,24 @@ Tensor Quantize::forward(const Tensor& x) {
                              dtype_);
 }
 
-std::string Quantize::extra_repr() const {
-  return adze::detail::concat("scale=", scale.value().item<float>(), ", zero_point=",
-                              zero_point.value().item<std::int64_t>(), ", dtype=", dtype_);
+adze::nn::ModulePtr Quantize::from_float(adze::nn::Module& module) {
+  const auto out = quantization::output_qparams(module);
+  return adze::nn::make<Quantize>(out.scale, out.zero_point, out.dtype);
 }
 
-Tensor DeQuantize::forward(const Tensor& x) { return dequantize(x); }
+std::string Quantize::extra_repr() const {
+  return adze::detail::concat("scale=", scale.value().item<float>(),
+                              ", zero_point=", zero_point.value().item<std::int64_t>(),
+                              ", dtype=", dtype_);
+}
+
+Tensor DeQuantize::forward(const Tensor& x) {
+  return dequantize(x);
+}
+
+adze::nn::ModulePtr DeQuantize::from_float(adze::nn::Module&) {
+  return adze::nn::make<DeQuantize>();
+}
 
 namespace dynamic {
 
@@ -100,12 +145,18 @@ Linear::Linear(Tensor weight_values, Tensor bias_values, LinearOptions options)
   if (dtype() == qint8) packed();
 }
 
-Tensor Linear::forward(const Tensor& x) { return run(x, /*relu=*/false); }
+Tensor Linear::forward(const Tensor& x) {
+  return run(x, /*relu=*/false);
+}
 
 Tensor Linear::run(const Tensor& x, bool relu) {
   if (dtype() == qint8) return packed()->linear_dynamic(x, options_.reduce_range, relu);
   const Tensor y = adze::linear(x, weight.value().to(float32), bias);
   return relu ? adze::relu(y) : y;
+}
+
+adze::nn::ModulePtr Linear::from_float(adze::nn::Module& module) {
+  return dynamic_form<Linear>(module);
 }
 
 std::string Linear::extra_repr() const {
@@ -117,3 +168,17 @@ std::string Linear::extra_repr() const {
 
 }  // namespace dynamic
 }  // namespace adze::ao::nn::quantized
+
+namespace adze::ao::nn::intrinsic::quantized {
+
+adze::nn::ModulePtr LinearReLU::from_float(adze::nn::Module& module) {
+  return ao::nn::quantized::static_form<LinearReLU>(module);
+}
+
+namespace dynamic {
+adze::nn::ModulePtr LinearReLU::from_float(adze::nn::Module& module) {
+  return ao::nn::quantized::dynamic_form<LinearReLU>(module);
+}
+}  // namespace dynamic
+
+}  // namespace adze::ao::nn::intrinsic::quantized

@@ -1,9 +1,10 @@
-#include "adze/ao/nn/quantized/reference/linear.h"
-
 #include <utility>
 
+#include "adze/ao/nn/quantized/reference/linear.h"
 #include "adze/core/creation.h"
 #include "adze/core/ops.h"
+
+#include "quantization/weights.h"
 
 namespace adze::ao::nn::quantized::reference {
 namespace {
@@ -22,9 +23,8 @@ Linear::Linear(Tensor weight_values, Tensor bias_values, const QuantizerPtr& qua
     : ModuleOf(std::move(weight_values), std::move(bias_values)),
       weight_scale("weight_scale",
                    vector_or_scalar<float>(quantizer->scales, quantizer->scheme, float32)),
-      weight_zero_point(
-          "weight_zero_point",
-          vector_or_scalar<std::int64_t>(quantizer->zero_points, quantizer->scheme, int64)),
+      weight_zero_point("weight_zero_point", vector_or_scalar<std::int64_t>(
+                                                 quantizer->zero_points, quantizer->scheme, int64)),
       dtype_(dtype),
       scheme_(quantizer->scheme),
       axis_(quantizer->axis) {}
@@ -44,6 +44,15 @@ Tensor Linear::quantized_weight() const {
 
 Tensor Linear::forward(const Tensor& x) {
   return adze::linear(x, dequantize(quantized_weight()), bias);
+}
+
+adze::nn::ModulePtr Linear::from_float(adze::nn::Module& module) {
+  const auto observer = quantization::observed_weight(module);
+  const Tensor weight = quantization::effective_weight(module);
+  const Tensor bias = quantization::effective_bias(module);
+  return adze::nn::make<Linear>(weight.clone(), bias.defined() ? bias.clone() : Tensor(),
+                                quantization::quantize_weight(weight, *observer).quantizer(),
+                                observer->dtype());
 }
 
 std::string Linear::extra_repr() const {

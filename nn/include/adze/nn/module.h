@@ -135,6 +135,9 @@ M& Submodule::as() const {
   return module_->as<M>();
 }
 
+/// Class name of a C++ type without namespaces.
+std::string type_name(const std::type_info& type);
+
 namespace detail {
 std::string demangle(const std::type_info& type);
 

@@ -2,6 +2,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <ostream>
@@ -40,6 +41,14 @@ class ObserverOrFakeQuant : public adze::nn::Module {
   std::int64_t ch_axis() const { return spec().ch_axis; }
   /// True for a moving average that keeps nothing of earlier batches.
   bool is_memoryless() const { return averaging_constant() == 1.0; }
+
+  /// Version of a parameter and which of its elements were zero, by the parameter's name.
+  struct WeightZeros {
+    std::uint64_t version = 0, fingerprint = 0;
+  };
+  /// Those of the observed module when data last came: whoever attaches the observer keeps them, and
+  /// convert reports masks that changed since.
+  std::map<std::string, WeightZeros> weight_zeros;
 };
 
 /// How to build an observer or a fake-quantize: a type with its options, as a value. A QConfig is

@@ -52,8 +52,8 @@ class LinearBase : public adze::nn::Module {
 class Linear : public adze::nn::ModuleOf<Linear, LinearBase> {
  public:
   /// `scale` and `zero_point` are those of the result, `dtype` its type (quint8 or qint8).
-  Linear(Tensor weight_values, Tensor bias_values, double scale_value, std::int64_t zero_point_value,
-         DType dtype = quint8);
+  Linear(Tensor weight_values, Tensor bias_values, double scale_value,
+         std::int64_t zero_point_value, DType dtype = quint8);
 
   adze::nn::Buffer scale;       // float32 scalar
   adze::nn::Buffer zero_point;  // int64 scalar
@@ -62,6 +62,10 @@ class Linear : public adze::nn::ModuleOf<Linear, LinearBase> {
   /// (..., in_features) quantized per tensor -> (..., out_features) quantized.
   Tensor forward(const Tensor& x);
   std::string extra_repr() const override;
+
+  /// The int8 form of an observed Linear or qat Linear: effective weight by the weight observer of
+  /// its qconfig (qat: its fake-quantize), result by its output observer.
+  static adze::nn::ModulePtr from_float(adze::nn::Module& module);
 
  protected:
   void fields(adze::nn::FieldList& f) override;

@@ -38,7 +38,7 @@ class LinearPackedParams {
   kernels::PerChannel<float> weight_scales() const;
 
   Tensor weight_, bias_;
-  std::vector<float> scales_;             // one, or one per output channel
+  std::vector<float> scales_;              // one, or one per output channel
   std::vector<std::int32_t> zero_points_;  // as many; empty: all 0
   kernels::PackedWeights packed_;
 };

@@ -18,6 +18,9 @@ class Quantize : public adze::nn::ModuleOf<Quantize> {
   Tensor forward(const Tensor& x);
   std::string extra_repr() const override;
 
+  /// With the qparams of an observed module (a QuantStub).
+  static adze::nn::ModulePtr from_float(adze::nn::Module& module);
+
  protected:
   void fields(adze::nn::FieldList& f) override { f(scale, zero_point); }
 
@@ -29,6 +32,7 @@ class Quantize : public adze::nn::ModuleOf<Quantize> {
 class DeQuantize : public adze::nn::ModuleOf<DeQuantize> {
  public:
   Tensor forward(const Tensor& x);
+  static adze::nn::ModulePtr from_float(adze::nn::Module& module);
 };
 
 }  // namespace adze::ao::nn::quantized

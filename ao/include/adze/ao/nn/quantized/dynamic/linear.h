@@ -26,6 +26,9 @@ class Linear : public adze::nn::ModuleOf<Linear, LinearBase> {
   Tensor forward(const Tensor& x);
   std::string extra_repr() const override;
 
+  /// With the effective weight of a float or qat Linear, by the weight observer of its qconfig.
+  static adze::nn::ModulePtr from_float(adze::nn::Module& module);
+
  protected:
   Tensor run(const Tensor& x, bool relu);
 

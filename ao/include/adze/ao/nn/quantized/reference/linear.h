@@ -25,6 +25,9 @@ class Linear : public adze::nn::ModuleOf<Linear, adze::nn::Linear> {
   Tensor forward(const Tensor& x);
   std::string extra_repr() const override;
 
+  /// With the effective weight of a Linear (float or qat), its grid by the weight observer.
+  static adze::nn::ModulePtr from_float(adze::nn::Module& module);
+
  protected:
   void fields(adze::nn::FieldList& f) override;
 

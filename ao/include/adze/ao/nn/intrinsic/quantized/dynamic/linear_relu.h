@@ -10,6 +10,9 @@ class LinearReLU : public adze::nn::ModuleOf<LinearReLU, ao::nn::quantized::dyna
   using ModuleOf::ModuleOf;
   bool is_fused_piece() const override { return true; }
   Tensor forward(const Tensor& x) { return run(x, /*relu=*/true); }
+
+  /// With the effective weight of a fused pair, float or qat.
+  static adze::nn::ModulePtr from_float(adze::nn::Module& module);
 };
 
 }  // namespace adze::ao::nn::intrinsic::quantized::dynamic
