@@ -55,7 +55,7 @@ void BaseScheduler::advance() {
   ++step_count_;
 }
 
-nn::StateDict BaseScheduler::state_dict() const {
+adze::nn::StateDict BaseScheduler::state_dict() const {
   SparseValues values{{"type", type()},
                       {"last_epoch", last_epoch_},
                       {"step_count", step_count_},
@@ -65,13 +65,14 @@ nn::StateDict BaseScheduler::state_dict() const {
     values[level_key("base_sl", g)] = base_sl_[g];
     values[level_key("last_sl", g)] = last_sl_[g];
   }
-  nn::StateDict state;
-  state.metadata["scheduler"] = nn::values_to_text(values, type() + ".state_dict");
-  state.metadata["scheduler.settings"] = nn::values_to_text(settings(), type() + ".state_dict");
+  adze::nn::StateDict state;
+  state.metadata["scheduler"] = adze::nn::values_to_text(values, type() + ".state_dict");
+  state.metadata["scheduler.settings"] =
+      adze::nn::values_to_text(settings(), type() + ".state_dict");
   return state;
 }
 
-void BaseScheduler::load_state_dict(const nn::StateDict& state) {
+void BaseScheduler::load_state_dict(const adze::nn::StateDict& state) {
   const std::string where = type() + ".load_state_dict";
   const SparseValues values = state_part(state, "scheduler", where),
                      settings = state_part(state, "scheduler.settings", where);

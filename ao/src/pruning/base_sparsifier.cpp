@@ -30,13 +30,13 @@ BaseSparsifier::BaseSparsifier(std::string name, SparseValues defaults)
 void BaseSparsifier::complete(SparseValues&) const {}
 void BaseSparsifier::check_group(const SparseGroup&) const {}
 
-SparseGroup BaseSparsifier::make_group(nn::Module& model, const SparseConfig& config) const {
+SparseGroup BaseSparsifier::make_group(adze::nn::Module& model, const SparseConfig& config) const {
   const std::string& fqn = config.tensor_fqn;
   check(!fqn.empty(), type(), ".prepare: tensor_fqn is a required argument in the sparsity config");
-  const nn::Parameter* p = nn::find_parameter(model, fqn);
+  const adze::nn::Parameter* p = adze::nn::find_parameter(model, fqn);
   check(p != nullptr, type(), ".prepare: there is no tensor '", fqn, "'; ",
         p ? "" : near_names(model, fqn));
-  const nn::Slot& slot = *p->slot();
+  const adze::nn::Slot& slot = *p->slot();
   check(slot.original().is_floating_point(), type(), ".prepare: '", fqn,
         "' must be of a floating dtype to be pruned, it is ", slot.original().dtype());
 
@@ -62,9 +62,9 @@ SparseGroup BaseSparsifier::make_group(nn::Module& model, const SparseConfig& co
   return group;
 }
 
-void BaseSparsifier::prepare(nn::Module& model, const std::vector<SparseConfig>& config) {
+void BaseSparsifier::prepare(adze::nn::Module& model, const std::vector<SparseConfig>& config) {
   std::vector<SparseGroup> fresh;
-  std::set<const nn::Slot*> slots;
+  std::set<const adze::nn::Slot*> slots;
   for (const SparseConfig& entry : config) {
     SparseGroup group = make_group(model, entry);
     check(slots.insert(group.slot_.lock().get()).second, type(), ".prepare: '", entry.tensor_fqn,
@@ -87,7 +87,7 @@ void BaseSparsifier::prepare(nn::Module& model, const std::vector<SparseConfig>&
   prepared_ = true;
 }
 
-void BaseSparsifier::prepare(nn::Module& model) {
+void BaseSparsifier::prepare(adze::nn::Module& model) {
   const auto config = make_config_from_model(model);
   if (config.empty()) warn(type(), ".prepare: the network has no linear layer to prune");
   prepare(model, config);
@@ -113,7 +113,7 @@ void BaseSparsifier::step() {
   NoGrad guard;
   std::vector<std::pair<SparseGroup*, Tensor>> updates;
   for (SparseGroup& group : groups_) {
-    const nn::SlotPtr slot = group.active_slot();
+    const adze::nn::SlotPtr slot = group.active_slot();
     if (!slot) continue;
     naming(type() + ".step: '" + group.tensor_fqn_ + "'", [&] {
       const Tensor mask = FakeSparsity::as_mask(update_mask(group, slot->value()));
@@ -156,7 +156,7 @@ void BaseSparsifier::squash_mask(const SquashOptions& options) {
   }
   for (std::size_t i = 0; i < groups_.size(); ++i) {
     SparseGroup& group = groups_[i];
-    if (const nn::SlotPtr slot = group.active_slot()) {
+    if (const adze::nn::SlotPtr slot = group.active_slot()) {
       slot->bake(group.mask_.get());
       if (options.pin_zeros) slot->pin_zeros(group.mask());
       for (auto& [name, value] : kept[i]) slot->sparse_params[name] = std::move(value);
@@ -165,7 +165,7 @@ void BaseSparsifier::squash_mask(const SquashOptions& options) {
   }
 }
 
-void BaseSparsifier::rebind(nn::Module& model) {
+void BaseSparsifier::rebind(adze::nn::Module& model) {
   const std::vector<FoundMask> masks = find_masks(model, name_);
   std::vector<SparseGroup> moved = groups_;
   for (SparseGroup& group : moved) {

@@ -24,7 +24,7 @@ Tensor FakeSparsity::forward(const Tensor& x) const {
   return where(ne(mask_, 0), x, 0);
 }
 
-nn::ParametrizationPtr FakeSparsity::clone() const {
+adze::nn::ParametrizationPtr FakeSparsity::clone() const {
   NoGrad guard;
   return std::make_shared<FakeSparsity>(mask_.clone(), owner_, key_);
 }

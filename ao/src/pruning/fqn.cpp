@@ -32,10 +32,10 @@ std::pair<std::string_view, std::string_view> split_fqn(std::string_view fqn) {
   return {fqn.substr(0, dot), fqn.substr(dot + 1)};
 }
 
-std::string near_names(nn::Module& model, std::string_view fqn) {
+std::string near_names(adze::nn::Module& model, std::string_view fqn) {
   std::vector<std::pair<std::size_t, std::string>> names;
-  nn::for_each_parameter(model, [&](const std::string& path, nn::Parameter& p) {
-    std::string name = nn::join_path(path, p.name());
+  adze::nn::for_each_parameter(model, [&](const std::string& path, adze::nn::Parameter& p) {
+    std::string name = adze::nn::join_path(path, p.name());
     const std::size_t distance = edit_distance(fqn, name);
     names.emplace_back(distance, std::move(name));
   });

@@ -13,7 +13,7 @@ namespace adze::ao::pruning {
 std::pair<std::string_view, std::string_view> split_fqn(std::string_view fqn);
 /// Up to three names of tensors of the network that are spelt most like `fqn`, as a text to be put
 /// behind "no such tensor".
-std::string near_names(nn::Module& model, std::string_view fqn);
+std::string near_names(adze::nn::Module& model, std::string_view fqn);
 
 /// Runs `f`; an Error from inside gets `where` in front.
 template <class F>

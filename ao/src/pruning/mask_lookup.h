@@ -10,13 +10,13 @@
 namespace adze::ao::pruning {
 
 struct FoundMask {
-  nn::SlotPtr slot;
+  adze::nn::SlotPtr slot;
   std::shared_ptr<FakeSparsity> mask;
 };
 
 /// The masks in a network that a sparsifier of that name has registered, each slot once.
-std::vector<FoundMask> find_masks(nn::Module& model, std::string_view owner);
+std::vector<FoundMask> find_masks(adze::nn::Module& model, std::string_view owner);
 /// True when a sparsifier of that name has a mask on the tensor.
-bool has_mask_of(const nn::Slot& slot, std::string_view owner);
+bool has_mask_of(const adze::nn::Slot& slot, std::string_view owner);
 
 }  // namespace adze::ao::pruning

@@ -17,9 +17,9 @@ std::string SparseGroup::tensor_name() const {
   return std::string(split_fqn(tensor_fqn_).second);
 }
 
-std::string SparseGroup::current_fqn(nn::Module& model) const {
-  const nn::SlotPtr slot = slot_.lock();
-  return slot ? nn::fqn_of(model, *slot) : "";
+std::string SparseGroup::current_fqn(adze::nn::Module& model) const {
+  const adze::nn::SlotPtr slot = slot_.lock();
+  return slot ? adze::nn::fqn_of(model, *slot) : "";
 }
 
 const Value& SparseGroup::at(const std::string& name) const {
@@ -30,22 +30,23 @@ const Value& SparseGroup::at(const std::string& name) const {
   fail("'", tensor_fqn_, "' has no setting '", name, "'; it has ", all.empty() ? "none" : all);
 }
 
-nn::SlotPtr SparseGroup::active_slot() const {
-  nn::SlotPtr slot = squashed_ ? nullptr : slot_.lock();
+adze::nn::SlotPtr SparseGroup::active_slot() const {
+  adze::nn::SlotPtr slot = squashed_ ? nullptr : slot_.lock();
   if (!slot) return nullptr;
   const auto& chain = slot->chain();
   return std::find(chain.begin(), chain.end(), mask_) == chain.end() ? nullptr : slot;
 }
 
-std::vector<SparseConfig> make_config_from_model(nn::Module& model, const ModuleFilter& supported) {
+std::vector<SparseConfig> make_config_from_model(adze::nn::Module& model,
+                                                 const ModuleFilter& supported) {
   std::vector<SparseConfig> config;
-  std::unordered_set<const nn::Slot*> seen;
-  nn::for_each_module(model, [&](const std::string& path, nn::Module& m) {
+  std::unordered_set<const adze::nn::Slot*> seen;
+  adze::nn::for_each_module(model, [&](const std::string& path, adze::nn::Module& m) {
     if (!supported(m)) return;
-    const nn::Parameter* weight = m.find_parameter("weight");
+    const adze::nn::Parameter* weight = m.find_parameter("weight");
     if (weight && weight->defined() && weight->slot()->original().is_floating_point() &&
         seen.insert(weight->slot().get()).second)
-      config.push_back({.tensor_fqn = nn::join_path(path, "weight")});
+      config.push_back({.tensor_fqn = adze::nn::join_path(path, "weight")});
   });
   return config;
 }

@@ -21,19 +21,20 @@ std::string mask_key(const std::string& fqn) {
 
 }  // namespace
 
-nn::StateDict BaseSparsifier::state_dict(SparsifierStateOptions options) const {
+adze::nn::StateDict BaseSparsifier::state_dict(SparsifierStateOptions options) const {
   const std::string where = type() + ".state_dict";
-  nn::StateDict state;
-  state.metadata["sparsifier"] = nn::values_to_text({{"type", type()},
-                                                     {"name", name_},
-                                                     {"groups", groups_.size()},
-                                                     {"enable_mask_update", enable_mask_update},
-                                                     {"step_count", step_count_}},
-                                                    where);
+  adze::nn::StateDict state;
+  state.metadata["sparsifier"] =
+      adze::nn::values_to_text({{"type", type()},
+                                {"name", name_},
+                                {"groups", groups_.size()},
+                                {"enable_mask_update", enable_mask_update},
+                                {"step_count", step_count_}},
+                               where);
   for (std::size_t i = 0; i < groups_.size(); ++i) {
     const SparseGroup& g = groups_[i];
-    state.metadata[group_key(i)] = nn::values_to_text(g.values_, where);
-    state.metadata[group_key(i) + ".tensor"] = nn::values_to_text(
+    state.metadata[group_key(i)] = adze::nn::values_to_text(g.values_, where);
+    state.metadata[group_key(i) + ".tensor"] = adze::nn::values_to_text(
         {{"tensor_fqn", g.tensor_fqn_}, {"squashed", g.squashed_}, {"active", g.is_active()}},
         where);
     if (options.masks && g.is_active())
@@ -42,8 +43,8 @@ nn::StateDict BaseSparsifier::state_dict(SparsifierStateOptions options) const {
   return state;
 }
 
-void BaseSparsifier::load_state_dict(nn::Module& model, const nn::StateDict& state,
-                                     nn::LoadOptions options) {
+void BaseSparsifier::load_state_dict(adze::nn::Module& model, const adze::nn::StateDict& state,
+                                     adze::nn::LoadOptions options) {
   const std::string where = type() + ".load_state_dict";
   const SparseValues head = state_part(state, "sparsifier", where);
   const std::string of_type = state_entry(head, "type", where).to_string(),
@@ -71,7 +72,7 @@ void BaseSparsifier::load_state_dict(nn::Module& model, const nn::StateDict& sta
     m.slot->bake(m.mask.get());
   }
   for (SparseGroup& group : groups) {
-    const nn::SlotPtr slot = group.slot_.lock();
+    const adze::nn::SlotPtr slot = group.slot_.lock();
     if (!slot) continue;
     if (!group.is_active()) slot->push(group.mask_);
     if (const Tensor* mask = state.find(mask_key(group.tensor_fqn_)))
@@ -84,8 +85,8 @@ void BaseSparsifier::load_state_dict(nn::Module& model, const nn::StateDict& sta
   prepared_ = true;
 }
 
-SparseGroup BaseSparsifier::load_group(nn::Module& model, const std::vector<FoundMask>& masks,
-                                       const nn::StateDict& state, std::size_t i,
+SparseGroup BaseSparsifier::load_group(adze::nn::Module& model, const std::vector<FoundMask>& masks,
+                                       const adze::nn::StateDict& state, std::size_t i,
                                        bool strict) const {
   std::string where = type() + ".load_state_dict";
   const SparseValues tensor = state_part(state, group_key(i) + ".tensor", where);
@@ -104,7 +105,7 @@ SparseGroup BaseSparsifier::load_group(nn::Module& model, const std::vector<Foun
     }
     const Tensor* saved = state.find(mask_key(group.tensor_fqn_));
     if (!group.mask_ && saved) {
-      const nn::Parameter* p = nn::find_parameter(model, group.tensor_fqn_);
+      const adze::nn::Parameter* p = adze::nn::find_parameter(model, group.tensor_fqn_);
       check(p || !strict, where, ": there is no such tensor; ",
             near_names(model, group.tensor_fqn_));
       if (p) {
@@ -118,7 +119,7 @@ SparseGroup BaseSparsifier::load_group(nn::Module& model, const std::vector<Foun
       }
     }
     check(group.mask_ || !strict, where, " has no mask, neither in the network nor in the state");
-    if (const nn::SlotPtr slot = group.slot_.lock(); slot && saved) {
+    if (const adze::nn::SlotPtr slot = group.slot_.lock(); slot && saved) {
       const Tensor mask = FakeSparsity::as_mask(*saved);
       check(mask.sizes() == slot->original().sizes(), where, ": mask is ", mask.sizes(),
             ", the tensor ", slot->original().sizes());

@@ -2,11 +2,11 @@
 
 namespace adze::ao::pruning {
 
-SparseValues state_part(const nn::StateDict& state, const std::string& key,
+SparseValues state_part(const adze::nn::StateDict& state, const std::string& key,
                         const std::string& where) {
   const auto it = state.metadata.find(key);
   check(it != state.metadata.end(), where, ": the state lacks '", key, "'");
-  return nn::values_from_text(it->second, where + ": " + key);
+  return adze::nn::values_from_text(it->second, where + ": " + key);
 }
 
 const Value& state_entry(const SparseValues& values, const std::string& name,

@@ -8,7 +8,7 @@
 namespace adze::ao::pruning {
 
 /// The named values that a state keeps as text under `key`; throws when there are none.
-SparseValues state_part(const nn::StateDict& state, const std::string& key,
+SparseValues state_part(const adze::nn::StateDict& state, const std::string& key,
                         const std::string& where);
 /// One of them; throws when it is missing.
 const Value& state_entry(const SparseValues& values, const std::string& name,

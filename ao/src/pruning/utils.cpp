@@ -7,18 +7,18 @@
 
 namespace adze::ao::pruning {
 
-std::optional<std::string> module_to_fqn(nn::Module& model, const nn::Module& module,
+std::optional<std::string> module_to_fqn(adze::nn::Module& model, const adze::nn::Module& module,
                                          std::string_view prefix) {
-  auto path = nn::fqn_of(model, module);
+  auto path = adze::nn::fqn_of(model, module);
   if (path && !path->empty()) path->insert(0, prefix);
   return path;
 }
 
-nn::Module* fqn_to_module(nn::Module& model, std::string_view path) {
-  return nn::find_module(model, path);
+adze::nn::Module* fqn_to_module(adze::nn::Module& model, std::string_view path) {
+  return adze::nn::find_module(model, path);
 }
 
-ArgInfo get_arg_info_from_tensor_fqn(nn::Module& model, std::string_view tensor_fqn) {
+ArgInfo get_arg_info_from_tensor_fqn(adze::nn::Module& model, std::string_view tensor_fqn) {
   const auto [module_fqn, tensor_name] = split_fqn(tensor_fqn);
   return {std::string(module_fqn), fqn_to_module(model, module_fqn), std::string(tensor_name),
           std::string(tensor_fqn)};

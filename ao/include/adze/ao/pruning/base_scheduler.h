@@ -65,10 +65,10 @@ class BaseScheduler {
 
   /// What is needed to go on later, as text. Functions are not part of it, nor are the levels that
   /// the sparsifier has.
-  nn::StateDict state_dict() const;
+  adze::nn::StateDict state_dict() const;
   /// Takes over such a state; the groups get their levels at the next step. Throws, and changes
   /// nothing, when it is of another class or number of groups.
-  void load_state_dict(const nn::StateDict& state);
+  void load_state_dict(const adze::nn::StateDict& state);
 
   /// The class, the sparsifier and base_sl, as the field prints them.
   std::string str() const;

@@ -55,9 +55,9 @@ class BaseSparsifier {
   /// Throws, and leaves network and sparsifier as they were, when a tensor does not exist, is named
   /// twice, is not of floating dtype, has a mask of a sparsifier of this name already, or when
   /// settings or mask do not fit it.
-  void prepare(nn::Module& model, const std::vector<SparseConfig>& config);
+  void prepare(adze::nn::Module& model, const std::vector<SparseConfig>& config);
   /// The same with make_config_from_model(model). Warns when that finds nothing.
-  void prepare(nn::Module& model);
+  void prepare(adze::nn::Module& model);
 
   /// Computes all masks anew from the effective values of their tensors; does nothing while
   /// `enable_mask_update` is false.
@@ -80,7 +80,7 @@ class BaseSparsifier {
   /// masks by the name of the sparsifier and the names of the tensors at prepare. Tensors without
   /// one there are given up when they were squashed or converted already. Throws, and changes
   /// nothing, when another mask is missing or is there several times.
-  void rebind(nn::Module& model);
+  void rebind(adze::nn::Module& model);
 
   const std::vector<SparseGroup>& groups() const { return groups_; }
   /// Changes one setting of a group; throws when the value does not fit.
@@ -91,12 +91,13 @@ class BaseSparsifier {
   /// Settings of all groups as text. Masks are saved with the network; `masks` adds copies of them
   /// under "state.<tensor_fqn>.mask", for a network that is built anew. Throws for settings that
   /// have no form in a file: tensors, lists.
-  nn::StateDict state_dict(SparsifierStateOptions options = {}) const;
+  adze::nn::StateDict state_dict(SparsifierStateOptions options = {}) const;
   /// Takes over such a state and binds it to `model`. The groups become those of the state; masks
   /// of this sparsifier on other tensors are taken off. A tensor without mask gets the one in the
   /// state. Throws, and changes nothing, when the state is of another class or name of sparsifier,
   /// when settings or masks do not fit, or (`strict`) when a tensor has no mask either way.
-  void load_state_dict(nn::Module& model, const nn::StateDict& state, nn::LoadOptions options = {});
+  void load_state_dict(adze::nn::Module& model, const adze::nn::StateDict& state,
+                       adze::nn::LoadOptions options = {});
 
   /// The class and the settings of each group, as the field prints them.
   std::string str() const;
@@ -116,9 +117,9 @@ class BaseSparsifier {
   virtual void check_group(const SparseGroup& group) const;
 
  private:
-  SparseGroup make_group(nn::Module& model, const SparseConfig& config) const;
-  SparseGroup load_group(nn::Module& model, const std::vector<FoundMask>& masks,
-                         const nn::StateDict& state, std::size_t i, bool strict) const;
+  SparseGroup make_group(adze::nn::Module& model, const SparseConfig& config) const;
+  SparseGroup load_group(adze::nn::Module& model, const std::vector<FoundMask>& masks,
+                         const adze::nn::StateDict& state, std::size_t i, bool strict) const;
 
   std::string name_;
   SparseValues defaults_;

@@ -14,7 +14,7 @@ namespace adze::ao::pruning {
 /// It selects, it does not multiply: a masked element is +0 whatever was stored, also for negative
 /// numbers and NaN, and the dtype of the parameter stays. The stored values under the mask are
 /// kept, and get no gradient.
-class FakeSparsity final : public nn::Parametrization {
+class FakeSparsity final : public adze::nn::Parametrization {
  public:
   /// `mask` has the shape of the tensor and holds zeros and ones, of any dtype that is not
   /// quantized; a float32 one is shared, others are converted. `owner` is the name of the
@@ -39,7 +39,7 @@ class FakeSparsity final : public nn::Parametrization {
   void set_extra_state(const std::string& text) override { key_ = text; }
   std::vector<std::pair<std::string, Tensor>> tensors() const override { return {{"mask", mask_}}; }
   std::uint64_t version() const override { return mask_.version(); }
-  nn::ParametrizationPtr clone() const override;
+  adze::nn::ParametrizationPtr clone() const override;
 
  private:
   Tensor mask_;

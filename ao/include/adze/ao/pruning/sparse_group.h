@@ -41,7 +41,7 @@ class SparseGroup {
   std::string module_fqn() const;
   std::string tensor_name() const;
   /// The name that the tensor has in `model` now; "" when it is not there (any more).
-  std::string current_fqn(nn::Module& model) const;
+  std::string current_fqn(adze::nn::Module& model) const;
 
   const SparseValues& values() const { return values_; }
   bool has(const std::string& name) const { return values_.contains(name); }
@@ -62,27 +62,27 @@ class SparseGroup {
 
  private:
   friend class BaseSparsifier;
-  nn::SlotPtr active_slot() const;
+  adze::nn::SlotPtr active_slot() const;
 
   std::string tensor_fqn_;
   SparseValues values_;
-  std::weak_ptr<nn::Slot> slot_;
+  std::weak_ptr<adze::nn::Slot> slot_;
   std::shared_ptr<FakeSparsity> mask_;
   std::uint64_t seen_copies_ = 0;
   bool squashed_ = false;
 };
 
 /// Which modules have their weight pruned.
-using ModuleFilter = std::function<bool(nn::Module&)>;
+using ModuleFilter = std::function<bool(adze::nn::Module&)>;
 /// Modules of one of the types M, or of a type derived from one.
 template <class... M>
 ModuleFilter is_a() {
-  return [](nn::Module& m) { return (... || (dynamic_cast<M*>(&m) != nullptr)); };
+  return [](adze::nn::Module& m) { return (... || (dynamic_cast<M*>(&m) != nullptr)); };
 }
 /// Modules of exactly one of the types M.
 template <class... M>
 ModuleFilter is_exactly() {
-  return [](nn::Module& m) { return (... || (typeid(m) == typeid(M))); };
+  return [](adze::nn::Module& m) { return (... || (typeid(m) == typeid(M))); };
 }
 
 /// One entry for each floating "weight" of the modules that `supported` accepts, in the order of
@@ -90,6 +90,6 @@ ModuleFilter is_exactly() {
 /// otherwise. The model itself counts, also tensors that are parametrized already. A weight that
 /// several modules share is listed once.
 std::vector<SparseConfig> make_config_from_model(
-    nn::Module& model, const ModuleFilter& supported = is_a<nn::Linear>());
+    adze::nn::Module& model, const ModuleFilter& supported = is_a<adze::nn::Linear>());
 
 }  // namespace adze::ao::pruning
