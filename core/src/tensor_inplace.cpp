@@ -46,6 +46,7 @@ namespace {
 
 // True when two elements of the tensor may share memory, as after expand().
 bool overlaps_itself(const Tensor& t) {
+  if (t.is_contiguous()) return false;
   for (std::size_t i = 0; i < t.sizes().size(); ++i)
     if (t.sizes()[i] > 1 && t.strides()[i] == 0) return true;
   return false;
@@ -69,8 +70,10 @@ Tensor operand_for(const Tensor& destination, const Tensor& source, const char* 
                                     "returns a new tensor, or make the module a leaf"));
   check(!(grad_enabled() && source.requires_grad()), op, ": the operand needs a gradient, but ",
         "writes in place are not recorded; hold a NoGrad guard, or detach() the operand");
-  check(broadcast_shapes(destination.sizes(), source.sizes(), op) == destination.sizes(), op,
-        ": the operand of shape ", source.sizes(), " does not broadcast to ", destination.sizes());
+  if (source.sizes() != destination.sizes())
+    check(broadcast_shapes(destination.sizes(), source.sizes(), op) == destination.sizes(), op,
+          ": the operand of shape ", source.sizes(), " does not broadcast to ",
+          destination.sizes());
   const TensorImpl &d = destination.impl(), &s = source.impl();
   const bool same_elements =
       d.offset == s.offset && d.sizes == s.sizes && d.strides == s.strides && d.dtype == s.dtype;
