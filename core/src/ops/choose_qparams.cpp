@@ -25,8 +25,9 @@ QParams choose_qparams(double min, double max, std::int64_t qmin, std::int64_t q
             min <= max,
         "choose_qparams: expected a finite range with min <= max, got [", min, ", ", max, "]");
   const std::int64_t divisor = reduce_range ? 2 : 1;
-  check(qmax / divisor - qmin / divisor >= 2, "choose_qparams: expected at least three integers in ",
-        reduce_range ? "half of " : "", "[qmin, qmax], got [", qmin, ", ", qmax, "]");
+  check(qmax / divisor - qmin / divisor >= 2,
+        "choose_qparams: expected at least three integers in ", reduce_range ? "half of " : "",
+        "[qmin, qmax], got [", qmin, ", ", qmax, "]");
   qmin /= divisor;
   qmax /= divisor;
   const auto lowest = static_cast<double>(qmin), highest = static_cast<double>(qmax);

@@ -28,10 +28,10 @@ void check_ints(const char* op, const QRange& range) {
 
 void check_zero_point(const char* op, double zero_point, const QRange& range,
                       std::string_view what) {
-  check(zero_point >= static_cast<double>(range.min) &&
-            zero_point <= static_cast<double>(range.max),
-        op, ": the zero point", what, " must lie in [quant_min, quant_max] = [", range.min, ", ",
-        range.max, "], got ", zero_point);
+  check(
+      zero_point >= static_cast<double>(range.min) && zero_point <= static_cast<double>(range.max),
+      op, ": the zero point", what, " must lie in [quant_min, quant_max] = [", range.min, ", ",
+      range.max, "], got ", zero_point);
 }
 
 // Any range and float zero points, with the integers as doubles; the difference to the zero point
@@ -39,19 +39,18 @@ void check_zero_point(const char* op, double zero_point, const QRange& range,
 void fake_quantize_wide(const float* x, const Grid& grid, float* y, std::uint8_t* mask) {
   const auto low = static_cast<double>(grid.range.min), high = static_cast<double>(grid.range.max);
   const bool float_zero_points = !grid.float_zero_points.empty();
-  for_each_channel_run(grid.shape, [&](std::size_t channel, std::int64_t first,
-                                       std::int64_t count) {
-    const float scale = grid.scales[channel], inverse = 1.0f / scale;
-    const float shift = float_zero_points ? grid.float_zero_points[channel] : 0.0f;
-    const double zero_point = float_zero_points ? 0.0 : grid.zero_points[channel];
-    for (std::int64_t i = first; i < first + count; ++i) {
-      const double q =
-          zero_point + static_cast<double>(std::nearbyint(x[i] * inverse + shift));
-      const double clamped = q < low ? low : q > high ? high : q;
-      y[i] = static_cast<float>(clamped - zero_point - static_cast<double>(shift)) * scale;
-      if (mask) mask[i] = q >= low && q <= high;
-    }
-  });
+  for_each_channel_run(
+      grid.shape, [&](std::size_t channel, std::int64_t first, std::int64_t count) {
+        const float scale = grid.scales[channel], inverse = 1.0f / scale;
+        const float shift = float_zero_points ? grid.float_zero_points[channel] : 0.0f;
+        const double zero_point = float_zero_points ? 0.0 : grid.zero_points[channel];
+        for (std::int64_t i = first; i < first + count; ++i) {
+          const double q = zero_point + static_cast<double>(std::nearbyint(x[i] * inverse + shift));
+          const double clamped = q < low ? low : q > high ? high : q;
+          y[i] = static_cast<float>(clamped - zero_point - static_cast<double>(shift)) * scale;
+          if (mask) mask[i] = q >= low && q <= high;
+        }
+      });
 }
 
 // fake_quantize of contiguous float32 values, and where the gradient passes.
@@ -80,8 +79,7 @@ void check_input(const char* op, const Tensor& a) {
 // Both are computed in float32; the result has the dtype of `a`.
 Tensor fake_quantized(const Tensor& a, const Grid& grid) {
   const Tensor x = packed(converted(a, float32)), y = make_tensor(a.sizes(), float32);
-  if (a.numel() > 0)
-    fake_quantize_values(x.data<float>(), grid, y.mutable_data<float>(), nullptr);
+  if (a.numel() > 0) fake_quantize_values(x.data<float>(), grid, y.mutable_data<float>(), nullptr);
   return converted(y, a.dtype());
 }
 
@@ -154,9 +152,8 @@ Tensor per_channel_forward(const Tensor& a, const Tensor& scale, const Tensor& z
 }
 
 Gradients per_channel_derivative(const BackwardContext& c) {
-  return straight_through(
-      c, channel_grid(c.tensor(0), c.tensor(1), c.tensor(2), c.args[3].to_int(),
-                      {c.args[4].to_int(), c.args[5].to_int()}));
+  return straight_through(c, channel_grid(c.tensor(0), c.tensor(1), c.tensor(2), c.args[3].to_int(),
+                                          {c.args[4].to_int(), c.args[5].to_int()}));
 }
 
 }  // namespace

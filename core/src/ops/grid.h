@@ -14,7 +14,7 @@ namespace adze::detail {
 
 /// The affine map of a tensor: one scale, or one per channel.
 struct Grid {
-  kernels::ChannelShape shape;            // {1, 1, numel} for one scale
+  kernels::ChannelShape shape;  // {1, 1, numel} for one scale
   bool per_channel = false;
   std::vector<float> scales;              // finite and > 0, with a finite reciprocal
   std::vector<std::int32_t> zero_points;  // empty when they are floats

@@ -71,13 +71,13 @@ kernels::MinMax finite_range(const char* op, const Tensor& a) {
 template <class T>
 void quantize_values(const float* x, const Grid& grid, T* q) {
   if (!grid.float_zero_points.empty()) {
-    for_each_channel_run(
-        grid.shape, [&](std::size_t channel, std::int64_t first, std::int64_t count) {
-          const float inverse = 1.0f / grid.scales[channel];
-          const float zero_point = grid.float_zero_points[channel];
-          for (std::int64_t i = first; i < first + count; ++i)
-            q[i] = convert<T>(std::nearbyint(x[i] * inverse + zero_point));
-        });
+    for_each_channel_run(grid.shape,
+                         [&](std::size_t channel, std::int64_t first, std::int64_t count) {
+                           const float inverse = 1.0f / grid.scales[channel];
+                           const float zero_point = grid.float_zero_points[channel];
+                           for (std::int64_t i = first; i < first + count; ++i)
+                             q[i] = convert<T>(std::nearbyint(x[i] * inverse + zero_point));
+                         });
   } else if (grid.per_channel) {
     kernels::quantize(x, grid.shape, grid.channel_affine(), q);
   } else {
@@ -126,8 +126,8 @@ Tensor per_channel_forward(const Tensor& a, const Tensor& scales, const Tensor& 
   constexpr auto op = "quantize_per_channel";
   check_input(op, a);
   check_target(op, dtype);
-  const QuantizerPtr quantizer = channel_quantizer(
-      op, read_channel_qparams(op, a.sizes(), scales, zero_points, axis), dtype);
+  const QuantizerPtr quantizer =
+      channel_quantizer(op, read_channel_qparams(op, a.sizes(), scales, zero_points, axis), dtype);
   const Tensor x = packed(a);
   finite_range(op, x);
   return on_grid(op, x, quantizer, dtype);
