@@ -81,12 +81,6 @@ adze::nn::ModulePtr fuse_modules(const adze::nn::ModulePtr& model,
   return root.ptr();
 }
 
-adze::nn::ModulePtr fuse_modules(const adze::nn::ModulePtr& model,
-                                 const std::vector<std::string>& modules_to_fuse,
-                                 FuseOptions options) {
-  return fuse_modules(model, std::vector<std::vector<std::string>>{modules_to_fuse}, options);
-}
-
 adze::nn::ModulePtr fuse_modules_qat(const adze::nn::ModulePtr& model,
                                      const std::vector<std::vector<std::string>>& modules_to_fuse,
                                      FuseOptions options) {

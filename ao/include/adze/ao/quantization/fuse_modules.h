@@ -22,10 +22,6 @@ struct FuseOptions {
 adze::nn::ModulePtr fuse_modules(const adze::nn::ModulePtr& model,
                                  const std::vector<std::vector<std::string>>& modules_to_fuse,
                                  FuseOptions options = {});
-/// The same for one sequence.
-adze::nn::ModulePtr fuse_modules(const adze::nn::ModulePtr& model,
-                                 const std::vector<std::string>& modules_to_fuse,
-                                 FuseOptions options = {});
 /// Fusing before quantization-aware training: throws unless the network is in training mode.
 adze::nn::ModulePtr fuse_modules_qat(const adze::nn::ModulePtr& model,
                                      const std::vector<std::vector<std::string>>& modules_to_fuse,
