@@ -21,8 +21,6 @@ void check_adam(const char* where, const Options& o) {
                 " and ", o.betas[1]);
 }
 
-constexpr std::array buffers = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"};
-
 void square_roots(const float* x, std::int64_t n, float* out) {
   kernels::sqrt(x, n, out);
 }
@@ -98,13 +96,6 @@ void AdamOptions::check() const {
 }
 void AdamWOptions::check() const {
   check_adam("AdamW", *this);
-}
-
-std::span<const char* const> Adam::buffer_names() const {
-  return buffers;
-}
-std::span<const char* const> AdamW::buffer_names() const {
-  return buffers;
 }
 
 void Adam::update(const Tensor& param, const Tensor& grad, State& state, std::size_t group) {

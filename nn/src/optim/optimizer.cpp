@@ -97,7 +97,7 @@ void Optimizer::add_params(std::vector<nn::SlotPtr> params) {
   }
   Group group{std::move(params), {}, {}};
   group.states.resize(group.params.size());
-  for (State& state : group.states) state.buffers.resize(buffer_names().size());
+  for (State& state : group.states) state.buffers.resize(buffer_names_.size());
   groups_.push_back(std::move(group));
 }
 
@@ -162,7 +162,7 @@ nn::StateDict Optimizer::state_dict() const {
         std::string names;
         for (std::size_t b = 0; b < state.buffers.size(); ++b) {
           if (!state.buffers[b].defined()) continue;
-          const std::string name = buffer_names()[b];
+          const std::string name = buffer_names_[b];
           names += (names.empty() ? "" : " ") + name;
           out.tensors.emplace_back(state_key(index, name), state.buffers[b].clone());
         }
@@ -188,7 +188,7 @@ void Optimizer::load_group(std::size_t g, std::size_t first, const nn::StateDict
 
   for (std::size_t i = 0; i < group.params.size(); ++i) {
     State& loaded = group.states[i];
-    loaded = State{0, std::vector<Tensor>(buffer_names().size())};
+    loaded = State{0, std::vector<Tensor>(buffer_names_.size())};
     const std::size_t index = first + i;
     if (!state.metadata.contains(state_key(index, "step"))) continue;
     loaded.step = number_at<std::int64_t>(state, state_key(index, "step"));
@@ -196,7 +196,7 @@ void Optimizer::load_group(std::size_t g, std::size_t first, const nn::StateDict
           "' must be positive, got ", loaded.step);
     const std::string names = " " + text_at(state, state_key(index, "buffers")) + " ";
     for (std::size_t b = 0; b < loaded.buffers.size(); ++b) {
-      const std::string name = buffer_names()[b];
+      const std::string name = buffer_names_[b];
       if (names.find(" " + name + " ") == std::string::npos) continue;
       const Tensor& buffer = state.at(state_key(index, name));
       const Tensor& param = group.params[i]->original();

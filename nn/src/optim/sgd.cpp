@@ -1,6 +1,5 @@
 #include "adze/nn/optim/sgd.h"
 
-#include <array>
 #include <cmath>
 
 #include "adze/core/creation.h"
@@ -17,11 +16,6 @@ void SGDOptions::check() const {
   adze::check(!nesterov || (momentum > 0 && dampening == 0),
               "SGD: nesterov needs momentum > 0 and dampening 0, got momentum ", momentum,
               " and dampening ", dampening);
-}
-
-std::span<const char* const> SGD::buffer_names() const {
-  static constexpr std::array names = {"momentum_buffer"};
-  return names;
 }
 
 void SGD::update(const Tensor& param, const Tensor& grad, State& state, std::size_t group) {

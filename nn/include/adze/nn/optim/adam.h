@@ -7,6 +7,9 @@
 namespace adze::optim {
 
 struct AdamOptions {
+  static constexpr const char* optimizer = "Adam";
+  static constexpr std::array buffers = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"};
+
   double lr = 1e-3;
   std::array<double, 2> betas = {0.9, 0.999};
   double eps = 1e-8;
@@ -24,6 +27,9 @@ struct AdamOptions {
 };
 
 struct AdamWOptions {
+  static constexpr const char* optimizer = "AdamW";
+  static constexpr std::array buffers = AdamOptions::buffers;
+
   double lr = 1e-3;
   std::array<double, 2> betas = {0.9, 0.999};
   double eps = 1e-8;
@@ -48,22 +54,18 @@ struct AdamWOptions {
 class Adam final : public OptimizerOf<AdamOptions> {
  public:
   using OptimizerOf::OptimizerOf;
-  std::string type() const override { return "Adam"; }
 
  protected:
   void update(const Tensor& param, const Tensor& grad, State& state, std::size_t group) override;
-  std::span<const char* const> buffer_names() const override;
 };
 
 /// Adam with g = ±grad, after p = p · (1 - lr · weight_decay).
 class AdamW final : public OptimizerOf<AdamWOptions> {
  public:
   using OptimizerOf::OptimizerOf;
-  std::string type() const override { return "AdamW"; }
 
  protected:
   void update(const Tensor& param, const Tensor& grad, State& state, std::size_t group) override;
-  std::span<const char* const> buffer_names() const override;
 };
 
 }  // namespace adze::optim

@@ -32,7 +32,7 @@ class Optimizer {
   Optimizer& operator=(const Optimizer&) = delete;
 
   /// Name of the class, "SGD".
-  virtual std::string type() const = 0;
+  std::string type() const { return type_; }
   /// Updates every parameter that has a gradient. Throws, and changes nothing, when a gradient or
   /// what is remembered does not fit its parameter.
   void step();
@@ -64,21 +64,21 @@ class Optimizer {
   /// What is remembered of one parameter.
   struct State {
     std::int64_t step = 0;        // updates so far, this one included
-    std::vector<Tensor> buffers;  // one for each of buffer_names(); undefined until needed
+    std::vector<Tensor> buffers;  // one for each buffer name; undefined until needed
   };
   struct OptionValue {
     std::string name;
     double value;  // booleans as 0 and 1
   };
 
-  Optimizer() = default;
+  Optimizer(const char* type, std::span<const char* const> buffer_names)
+      : type_(type), buffer_names_(buffer_names) {}
   /// Adds a group. Throws when it is empty, has a tensor that cannot be trained, or one that is
   /// already there.
   void add_params(std::vector<nn::SlotPtr> params);
 
   /// Updates `param` by its gradient; both contiguous and of one dtype.
   virtual void update(const Tensor& param, const Tensor& grad, State& state, std::size_t group) = 0;
-  virtual std::span<const char* const> buffer_names() const = 0;
   virtual std::vector<OptionValue> option_values(std::size_t group) const = 0;
   /// Sets the options, in the order of `option_values`; `dry_run`: only checks them.
   virtual void set_option_values(std::size_t group, std::span<const double> values,
@@ -97,18 +97,25 @@ class Optimizer {
   void load_group(std::size_t g, std::size_t first, const nn::StateDict& state, Group& group,
                   std::vector<double>& options);
 
+  const char* type_;
+  std::span<const char* const> buffer_names_;
   std::vector<Group> groups_;
 };
 
-/// What an optimiser knows of its options. Options has `lr`, a function
-/// `each(options, f)` that calls f(name, field) for all fields, and `check()`, which throws.
+/// What an optimiser knows of its options.
+///
+/// Options has `lr`; the static `optimizer`, the name of the class, and `buffers`, the names of
+/// what is remembered; `each(options, f)`, which calls f(name, field) for all fields; and
+/// `check()`, which throws.
 template <class Options>
 class OptimizerOf : public Optimizer {
  public:
-  OptimizerOf(std::vector<nn::SlotPtr> params, Options options) {
+  explicit OptimizerOf(std::vector<nn::SlotPtr> params, Options options = {})
+      : Optimizer(Options::optimizer, Options::buffers) {
     add_param_group({std::move(params), options});
   }
-  explicit OptimizerOf(std::vector<ParamGroup<Options>> param_groups) {
+  explicit OptimizerOf(std::vector<ParamGroup<Options>> param_groups)
+      : Optimizer(Options::optimizer, Options::buffers) {
     for (auto& group : param_groups) add_param_group(std::move(group));
   }
 

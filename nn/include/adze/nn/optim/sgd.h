@@ -1,10 +1,15 @@
 #pragma once
 
+#include <array>
+
 #include "adze/nn/optim/optimizer.h"
 
 namespace adze::optim {
 
 struct SGDOptions {
+  static constexpr const char* optimizer = "SGD";
+  static constexpr std::array buffers = {"momentum_buffer"};
+
   double lr = 1e-3;
   double momentum = 0;
   double dampening = 0;
@@ -28,11 +33,9 @@ struct SGDOptions {
 class SGD final : public OptimizerOf<SGDOptions> {
  public:
   using OptimizerOf::OptimizerOf;
-  std::string type() const override { return "SGD"; }
 
  protected:
   void update(const Tensor& param, const Tensor& grad, State& state, std::size_t group) override;
-  std::span<const char* const> buffer_names() const override;
 };
 
 }  // namespace adze::optim
