@@ -1,6 +1,7 @@
 #include "adze/core/indexing.h"
 
 #include "adze/core/creation.h"
+#include "adze/core/op.h"
 #include "adze/core/ops.h"
 #include "adze/core/tensor_impl.h"
 
@@ -10,6 +11,22 @@ using namespace adze;
 using Ints = std::vector<int>;
 
 namespace {
+
+// Notes the calls that have a symbolic argument.
+struct Recorder : Interceptor {
+  Value record(const OpBase& op, std::vector<Value> args) override {
+    std::string call(op.name());
+    for (std::size_t i = 1; i < args.size(); ++i) call += " " + args[i].str();
+    calls.push_back(call);
+    return symbol();
+  }
+  Tensor symbol() {
+    auto s = std::make_shared<Symbol>();
+    s->interceptor = this;
+    return make_symbolic(s, std::nullopt);
+  }
+  std::vector<std::string> calls;
+};
 
 // 0, 1, 2, ... in shape (2, 3, 4).
 Tensor cube() {
@@ -96,4 +113,17 @@ TEST_CASE("indexing is differentiable", "[core][indexing][autograd]") {
   const Tensor rows = tensor_of<std::int64_t>({1, 1});
   (x.index({rows, Slice{0, 2}}) * tensor({{1, 2}, {3, 4}})).sum().backward();
   CHECK(x.grad().to_vector<int>() == Ints{0, 0, 0, 4, 6, 0});
+}
+
+TEST_CASE("indices are traced without knowing the shape", "[core][indexing][trace]") {
+  Recorder recorder;
+  const Tensor x = recorder.symbol();
+  const Tensor rows = tensor_of<std::int64_t>({1, 0});
+  x.index({0, Slice{1}, ellipsis, newaxis, -1, Slice{}});
+  CHECK(recorder.calls ==
+        std::vector<std::string>{"select 0 0", "slice 0 1 None 1", "unsqueeze -3", "select -2 -1"});
+  recorder.calls.clear();
+  x.index({Slice{}, rows});
+  REQUIRE(recorder.calls.size() == 1);
+  CHECK_THAT(recorder.calls[0], ContainsSubstring("index_select 1"));
 }

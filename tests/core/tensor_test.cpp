@@ -6,7 +6,6 @@
 #include "adze/core/creation.h"
 #include "adze/core/op.h"
 #include "adze/core/ops.h"
-#include "adze/core/storage.h"
 #include "adze/core/tensor_impl.h"
 
 #include "support/catch.h"
@@ -27,21 +26,6 @@ Tensor per_channel() {
 }
 
 }  // namespace
-
-// ---- storage ------------------------------------------------------------------------------------
-
-TEST_CASE("storage is aligned, and empty storage has an address too", "[core][storage]") {
-  for (std::size_t bytes : {0, 1, 63, 64, 1000, 100000}) {
-    const auto s = Storage::allocate(bytes);
-    CHECK(reinterpret_cast<std::uintptr_t>(s->data()) % 64 == 0);
-    CHECK(s->data() != nullptr);
-    CHECK(s->bytes() == bytes);
-    std::fill_n(s->data(), bytes, std::byte{1});
-  }
-  CHECK_THROWS_WITH(Storage::allocate(static_cast<std::size_t>(-1)),
-                    ContainsSubstring("cannot allocate"));
-  CHECK_THROWS_WITH(Storage::allocate(std::size_t{1} << 62), ContainsSubstring("cannot allocate"));
-}
 
 // ---- properties ---------------------------------------------------------------------------------
 
