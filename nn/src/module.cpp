@@ -80,6 +80,10 @@ std::string Module::type() const {
   return without_namespaces(qualified_type());
 }
 
+std::string type_name(const std::type_info& type) {
+  return without_namespaces(detail::demangle(type));
+}
+
 void Module::wrong_type(const std::type_info& wanted) const {
   fail("module is a ", qualified_type(), ", not a ", detail::demangle(wanted));
 }
