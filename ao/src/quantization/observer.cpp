@@ -16,7 +16,8 @@ namespace {
 // The range after values of range `now` came. Without an averaging constant it only grows.
 Range combine(Range old, Range now, std::optional<double> averaging_constant) {
   if (now.empty()) return old;
-  if (old.empty()) return now;
+  if (old.empty() || averaging_constant == 1.0)
+    return now;  // nothing of the old, not even rounding
   if (!averaging_constant) return {std::min(old.min, now.min), std::max(old.max, now.max)};
   const auto c = static_cast<float>(*averaging_constant);
   return {old.min + c * (now.min - old.min), old.max + c * (now.max - old.max)};

@@ -35,7 +35,8 @@ class MinMaxObserver : public adze::nn::ModuleOf<MinMaxObserver, UniformQuantiza
 };
 
 /// Keeps moving averages of the smallest and largest value: m += averaging_constant * (new - m),
-/// starting from the first tensor's. With averaging_constant 1 it forgets all but the last tensor.
+/// starting from the first tensor's, in float32. With averaging_constant 1 the result is exactly
+/// the last tensor's, where the field's keeps a rounding error of the one before.
 class MovingAverageMinMaxObserver
     : public adze::nn::ModuleOf<MovingAverageMinMaxObserver, MinMaxObserver> {
  public:
