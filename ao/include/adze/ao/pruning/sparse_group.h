@@ -25,7 +25,7 @@ using SparseValues = std::map<std::string, Value>;
 ///     sparsifier.prepare(model, {{.tensor_fqn = "fc1.weight", .sparsity_level = 0.7},
 ///                                {.tensor_fqn = "fc2.weight"}});
 struct SparseConfig {
-  std::string tensor_fqn;
+  std::string tensor_fqn = {};
   std::optional<double> sparsity_level = {};
   Shape sparse_block_shape = {};  // (rows, columns); empty: the default
   std::optional<std::int64_t> zeros_per_block = {};
