@@ -260,12 +260,16 @@ LoadReport load_state_dict(Module& root, const StateDict& state, LoadOptions opt
 void save(Module& root, const std::string& path,
           const std::map<std::string, std::string>& metadata) {
   StateDict state = state_dict(root);
-  SafeTensors file;
-  file.metadata = std::move(state.metadata);
   for (const auto& [key, text] : metadata) {
     check(!key.starts_with("adze."), "save: metadata key '", key, "' is reserved");
-    file.metadata[key] = text;
+    state.metadata[key] = text;
   }
+  save_state(std::move(state), path);
+}
+
+void save_state(StateDict state, const std::string& path) {
+  SafeTensors file;
+  file.metadata = std::move(state.metadata);
   for (auto& [name, tensor] : state.tensors) file.tensors[name] = std::move(tensor);
   save_safetensors(path, file);
 }

@@ -46,27 +46,31 @@ struct Step {
     root_correction = static_cast<T>(std::sqrt(1 - std::pow(o.betas[1], t)));
     size = static_cast<T>(-o.lr / (1 - std::pow(o.betas[0], t)));
   }
-
-  // One block of at most `block` elements. `largest` null: no amsgrad.
-  static constexpr std::int64_t block = 1024;
-  void operator()(T* p, const T* g, T* mean, T* square, T* largest, std::int64_t n) const {
-    T root[block];
-    // As the mean weight exceeds one half, the difference is taken from the other side.
-    const bool near = mean_weight < T(0.5);
-    const T other_weight = T(1) - mean_weight;
-    for (std::int64_t i = 0; i < n; ++i) {
-      p[i] *= shrink;
-      const T d = sign * g[i] + decay * p[i];
-      const T difference = d - mean[i];
-      mean[i] = near ? mean[i] + mean_weight * difference : d - difference * other_weight;
-      square[i] = keep_square * square[i] + add_square * d * d;
-    }
-    if (largest)
-      for (std::int64_t i = 0; i < n; ++i) largest[i] = std::max(largest[i], square[i]);
-    square_roots(largest ? largest : square, n, root);
-    for (std::int64_t i = 0; i < n; ++i) p[i] += size * mean[i] / (root[i] / root_correction + eps);
-  }
 };
+
+constexpr std::int64_t block = 1024;
+
+// Updates one block of at most `block` elements. `largest` null: no amsgrad. The numbers come by
+// value: what is written through the pointers cannot change them, so that loops vectorise.
+template <class T>
+void descend(T* p, const T* g, T* mean, T* square, T* largest, std::int64_t n, const Step<T> s) {
+  T root[block];
+  // As the mean weight exceeds one half, the difference is taken from the other side.
+  const bool near = s.mean_weight < T(0.5);
+  const T other_weight = T(1) - s.mean_weight;
+  for (std::int64_t i = 0; i < n; ++i) {
+    p[i] *= s.shrink;
+    const T d = s.sign * g[i] + s.decay * p[i];
+    const T difference = d - mean[i];
+    mean[i] = near ? mean[i] + s.mean_weight * difference : d - difference * other_weight;
+    square[i] = s.keep_square * square[i] + s.add_square * d * d;
+  }
+  if (largest)
+    for (std::int64_t i = 0; i < n; ++i) largest[i] = std::max(largest[i], square[i]);
+  square_roots(largest ? largest : square, n, root);
+  for (std::int64_t i = 0; i < n; ++i)
+    p[i] += s.size * mean[i] / (root[i] / s.root_correction + s.eps);
+}
 
 // `decoupled`: weight decay shrinks the parameter instead of being added to the gradient.
 template <class Options>
@@ -75,16 +79,16 @@ void update_adam(const Tensor& param, const Tensor& grad, std::vector<Tensor>& s
   for (std::size_t i = 0; i < (o.amsgrad ? 3U : 2U); ++i)
     if (!state[i].defined()) state[i] = zeros_like(grad);
   visit_float(param.dtype(), [&]<class T>(T) {
-    const Step<T> update(o, decoupled ? o.weight_decay : 0, decoupled ? 0 : o.weight_decay, step);
+    const Step<T> numbers(o, decoupled ? o.weight_decay : 0, decoupled ? 0 : o.weight_decay, step);
     T* p = param.mutable_data<T>();
     const T* g = grad.data<T>();
     T* mean = state[0].mutable_data<T>();
     T* square = state[1].mutable_data<T>();
     T* largest = o.amsgrad ? state[2].mutable_data<T>() : nullptr;
     for_pieces(param.numel(), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; i += Step<T>::block)
-        update(p + i, g + i, mean + i, square + i, largest ? largest + i : nullptr,
-               std::min(Step<T>::block, end - i));
+      for (std::int64_t i = begin; i < end; i += block)
+        descend(p + i, g + i, mean + i, square + i, largest ? largest + i : nullptr,
+                std::min(block, end - i), numbers);
     });
   });
 }

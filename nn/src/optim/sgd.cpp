@@ -7,6 +7,32 @@
 #include "loops.h"
 
 namespace adze::optim {
+namespace {
+
+// The numbers of one update, in the type of the parameter. The functions take them by value: what
+// is written through the pointers cannot change them, so that loops vectorise.
+template <class T>
+struct Step {
+  T lr, decay, sign;
+  T keep, take;    // buf = keep · buf + take · g
+  T plain, ahead;  // p -= lr · (plain · g + ahead · buf)
+};
+
+template <class T>
+void descend(T* p, const T* g, std::int64_t n, const Step<T> s) {
+  for (std::int64_t i = 0; i < n; ++i) p[i] -= s.lr * (s.sign * g[i] + s.decay * p[i]);
+}
+
+template <class T>
+void descend(T* p, const T* g, T* buf, std::int64_t n, const Step<T> s) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    const T d = s.sign * g[i] + s.decay * p[i];
+    buf[i] = s.keep * buf[i] + s.take * d;
+    p[i] -= s.lr * (s.plain * d + s.ahead * buf[i]);
+  }
+}
+
+}  // namespace
 
 void SGDOptions::check() const {
   check_at_least_zero("SGD", "lr", lr);
@@ -21,28 +47,25 @@ void SGDOptions::check() const {
 void SGD::update(const Tensor& param, const Tensor& grad, State& state, std::size_t group) {
   const SGDOptions& o = options(group);
   Tensor& buffer = state.buffers[0];
+  // The first buffer is the gradient itself: nothing is kept of the zeros, nothing dampened.
   const bool first = !buffer.defined();
   if (o.momentum != 0 && first) buffer = zeros_like(grad);
   visit_float(param.dtype(), [&]<class T>(T) {
+    const Step<T> step{.lr = static_cast<T>(o.lr),
+                       .decay = static_cast<T>(o.weight_decay),
+                       .sign = o.maximize ? T(-1) : T(1),
+                       .keep = first ? T(0) : static_cast<T>(o.momentum),
+                       .take = first ? T(1) : static_cast<T>(1 - o.dampening),
+                       .plain = o.nesterov ? T(1) : T(0),
+                       .ahead = o.nesterov ? static_cast<T>(o.momentum) : T(1)};
     T* p = param.mutable_data<T>();
     const T* g = grad.data<T>();
     T* buf = o.momentum != 0 ? buffer.mutable_data<T>() : nullptr;
-    const T lr = static_cast<T>(o.lr), decay = static_cast<T>(o.weight_decay),
-            sign = o.maximize ? T(-1) : T(1);
-    // The first buffer is the gradient itself: nothing is kept of the zeros, nothing dampened.
-    const T keep = first ? T(0) : static_cast<T>(o.momentum);
-    const T take = first ? T(1) : static_cast<T>(1 - o.dampening);
-    // The update is a · g + b · buf.
-    const T a = o.nesterov ? T(1) : T(0), b = o.nesterov ? static_cast<T>(o.momentum) : T(1);
     for_pieces(param.numel(), [&](std::int64_t begin, std::int64_t end) {
-      if (!buf) {
-        for (std::int64_t i = begin; i < end; ++i) p[i] -= lr * (sign * g[i] + decay * p[i]);
-        return;
-      }
-      for (std::int64_t i = begin; i < end; ++i) {
-        const T d = sign * g[i] + decay * p[i];
-        buf[i] = keep * buf[i] + take * d;
-        p[i] -= lr * (a * d + b * buf[i]);
+      if (buf) {
+        descend(p + begin, g + begin, buf + begin, end - begin, step);
+      } else {
+        descend(p + begin, g + begin, end - begin, step);
       }
     });
   });

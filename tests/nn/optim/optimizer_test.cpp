@@ -1,7 +1,7 @@
 #include "adze/nn/optim/optimizer.h"
 
 #include <cmath>
-#include <limits>
+#include <filesystem>
 
 #include "adze/nn/linear.h"
 #include "adze/nn/optim/adam.h"
@@ -223,6 +223,23 @@ TEST_CASE("The state of an optimiser has the names of the field", "[nn][optim][s
   CHECK(state.metadata.at("state.1.step") == "2");
   CHECK(state.metadata.at("param_groups.0.lr") == "0.1");
   CHECK(state.metadata.at("param_groups.0.betas.1") == "0.999");
+}
+
+TEST_CASE("The state of an optimiser goes through a file", "[nn][optim][state_dict]") {
+  const auto a = slot_of(tensor({1, 2})), b = slot_of(tensor({1, 2}));
+  optim::AdamW first({a}, {.lr = 0.1}), second({b}, {});
+  give_gradient(a, 3);
+  first.step();
+  const auto path = std::filesystem::temp_directory_path() / "adze_optimizer_test.safetensors";
+  nn::save_state(first.state_dict(), path.string());
+  second.load_state_dict(nn::load_state(path.string()));
+  std::filesystem::remove(path);
+  CHECK(second.lr() == 0.1);
+  b->reset(a->original().detach().clone().requires_grad_());
+  for (const auto& slot : {a, b}) give_gradient(slot, -1);
+  first.step();
+  second.step();
+  CHECK(a->original().equal(b->original()));
 }
 
 TEST_CASE("A state that does not fit changes nothing", "[nn][optim][state_dict][error]") {

@@ -45,6 +45,8 @@ std::map<std::string, Value> values_from_text(const std::string& text, std::stri
 void save(Module& root, const std::string& path,
           const std::map<std::string, std::string>& metadata = {});
 LoadReport load(Module& root, const std::string& path, LoadOptions options = {});
+/// Any state, that of an optimiser say, as one safetensors file, and back.
+void save_state(StateDict state, const std::string& path);
 StateDict load_state(const std::string& path);
 
 }  // namespace adze::nn
