@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+
 #include "adze/kernels/parallel.h"
 #include "gemm_f32_kernel.h"
 #include "isa_state.h"
@@ -38,9 +39,15 @@ const F32Kernel& pick() {
 constexpr std::int64_t panel_values = 4096;
 constexpr std::int64_t a_block_rows = 144;
 constexpr std::int64_t b_block_columns = 2048;
-// With fewer rows than this a row-major b is read where it is, for packing costs more than it gains.
+// With up to so many rows a row-major b is read where it is, for packing costs more than it gains; the
+// second figure holds if b is small enough to stay in L2.
 constexpr std::int64_t few_rows = 12;
-// With fewer columns than this the same holds for a.
+constexpr std::int64_t few_rows_small_b = 48;
+constexpr std::int64_t small_b = 64 * 1024;  // values
+// How many k are done at a time for up to 3 rows.
+constexpr std::int64_t few_rows_k = 16;
+constexpr std::int64_t few_rows_k_small_b = 256;
+// With up to so many columns the same holds for a.
 constexpr std::int64_t few_columns = 64;
 // Products that are worth a second thread: about 20 µs.
 constexpr std::int64_t grain = 1 << 20;
@@ -59,6 +66,18 @@ struct Product {
   float* c;
   std::int64_t ldc;
   GemmF32Options options;
+
+  bool b_is_small() const { return k * n <= small_b; }
+
+  /// The part of the result from column j on.
+  Product columns_from(std::int64_t j) const {
+    Product part = *this;
+    part.n -= j;
+    part.b += j * b_column;
+    part.c += j;
+    if (part.options.bias != nullptr) part.options.bias += j;
+    return part;
+  }
 };
 
 /// Part i of a range cut into `parts` as evenly as multiples of `unit` allow.
@@ -69,19 +88,14 @@ std::int64_t cut(std::int64_t size, std::int64_t parts, std::int64_t unit, std::
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-/// Copies k × n values of b from (p, j) on to out, rows `width` apart, zeros behind column n.
+/// Copies k × n values of b from (p, j) on to out, rows `width` apart.
 void pack_b(const F32Kernel& kernel, const Product& x, std::int64_t p, std::int64_t j,
             std::int64_t k, std::int64_t n, std::int64_t width, float* out) {
   const float* b = x.b + p * x.b_step + j * x.b_column;
   if (x.b_column == 1) {
-    for (std::int64_t q = 0; q < k; ++q) {
-      std::memcpy(out + q * width, b + q * x.b_step, static_cast<std::size_t>(n) * sizeof(float));
-    }
+    kernel.copy(b, x.b_step, n, k, out, width);
   } else {
     kernel.transpose(b, x.b_column, n, k, out, width);
-  }
-  if (n < width) {
-    for (std::int64_t q = 0; q < k; ++q) std::fill(out + q * width + n, out + (q + 1) * width, 0.0f);
   }
 }
 
@@ -137,13 +151,46 @@ class BlockOfA {
   bool packed_;
 };
 
+std::int64_t round_up_to_8(std::int64_t columns) { return (columns + 7) / 8 * 8; }
+
+/// The columns of the panel that begins `left` columns before the end: `width`, or what F32Kernel
+/// asks of smaller tiles.
+std::int64_t panel_columns(std::int64_t width, std::int64_t left) {
+  while (width > round_up_to_8(left)) width /= 2;
+  return std::min(width, left);
+}
+
+/// The product of few rows and a b of which the columns are contiguous, on one thread.
+void run_by_columns(const F32Kernel& kernel, const Product& x) {
+  const std::int64_t width = kernel.by_columns_columns(static_cast<int>(x.m));
+  F32Tile t{};
+  t.k = x.k;
+  t.a = x.a;
+  t.a_row = x.a_row;
+  t.a_step = x.a_step;
+  t.b_column = x.b_column;
+  t.ldc = x.ldc;
+  t.rows = static_cast<int>(x.m);
+  t.from_zero = !x.options.accumulate;
+  t.relu = x.options.relu;
+  for (std::int64_t j = 0; j < x.n; j += t.columns) {
+    const std::int64_t left = x.n - j;
+    t.b = x.b + j * x.b_column;
+    t.c = x.c + j;
+    t.columns = static_cast<int>(left >= width ? width : std::min<std::int64_t>(8, left));
+    t.bias = x.options.bias != nullptr ? x.options.bias + j : nullptr;
+    kernel.tile_by_columns(t);
+  }
+}
+
 /// The whole product on one thread.
 void run(const F32Kernel& kernel, const Product& x) {
   const std::int64_t width = kernel.columns(static_cast<int>(std::min<std::int64_t>(x.m, kernel.rows)));
-  const bool packs_b = x.b_column != 1 || x.m > few_rows;
+  const bool packs_b = x.b_column != 1 || x.m > (x.b_is_small() ? few_rows_small_b : few_rows);
   const bool packs_a = x.n > few_columns && x.m > kernel.rows;
-  // Read in place, b is best taken a few whole rows at a time when there are few rows of a.
-  const std::int64_t k_most = packs_b || x.m > 3 ? panel_values / width : 8;
+  // Read in place, a large b is best taken a few whole rows at a time when there are few rows of a.
+  const std::int64_t k_most =
+      !packs_b && x.m <= 3 ? (x.b_is_small() ? few_rows_k_small_b : few_rows_k) : panel_values / width;
   const std::int64_t n_most = packs_b && x.m > kernel.rows ? b_block_columns : width;
   const std::int64_t k_blocks = std::max<std::int64_t>(1, ceil_div(x.k, k_most));
   const std::int64_t m_blocks = ceil_div(x.m, a_block_rows);
@@ -156,9 +203,10 @@ void run(const F32Kernel& kernel, const Product& x) {
       const bool last = kb + 1 == k_blocks;
       float* packed = nullptr;
       if (packs_b) {
-        packed = b_scratch.get<float>(static_cast<std::size_t>(k * ceil_div(j1 - j0, width) * width));
-        for (std::int64_t j = j0; j < j1; j += width) {
-          pack_b(kernel, x, p0, j, k, std::min(width, j1 - j), width, packed + (j - j0) * k);
+        packed = b_scratch.get<float>(static_cast<std::size_t>(k * round_up_to_8(j1 - j0)));
+        for (std::int64_t j = j0, n; j < j1; j += n) {
+          n = panel_columns(width, j1 - j);
+          pack_b(kernel, x, p0, j, k, n, round_up_to_8(n), packed + (j - j0) * k);
         }
       }
       for (std::int64_t mb = 0; mb < m_blocks; ++mb) {
@@ -166,25 +214,25 @@ void run(const F32Kernel& kernel, const Product& x) {
         const std::int64_t rows = cut(x.m, m_blocks, kernel.rows, mb + 1) - i0;
         const std::int64_t tiles = ceil_div(rows, kernel.rows);
         const BlockOfA a(x, i0, p0, rows, k, tiles, packs_a);
-        for (std::int64_t j = j0; j < j1; j += width) {
-          F32Tile t;
+        F32Tile t{};
+        for (std::int64_t j = j0; j < j1; j += t.columns) {
           t.k = k;
           t.ldc = x.ldc;
-          t.columns = static_cast<int>(std::min(width, j1 - j));
+          t.columns = static_cast<int>(panel_columns(width, j1 - j));
           t.from_zero = kb == 0 && !x.options.accumulate;
           t.bias = last && x.options.bias != nullptr ? x.options.bias + j : nullptr;
           t.relu = last && x.options.relu;
           if (packs_b) {
             t.b = packed + (j - j0) * k;
-            t.b_step = width;
+            t.b_step = round_up_to_8(t.columns);
           } else if (t.columns % 8 == 0) {
             t.b = x.b + p0 * x.b_step + j;
             t.b_step = x.b_step;
           } else {  // whole vectors would read past the last row
-            float* end = b_scratch.get<float>(static_cast<std::size_t>(k * width));
-            pack_b(kernel, x, p0, j, k, t.columns, width, end);
+            t.b_step = round_up_to_8(t.columns);
+            float* end = b_scratch.get<float>(static_cast<std::size_t>(k * t.b_step));
+            pack_b(kernel, x, p0, j, k, t.columns, t.b_step, end);
             t.b = end;
-            t.b_step = width;
           }
           for (std::int64_t i = 0; i < tiles; ++i) {
             a.fill_in(i, &t);
@@ -218,16 +266,18 @@ void gemm_f32(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, std::i
                  const std::int64_t from = first * unit, to = std::min(size, end * unit);
                  Product part = all;
                  if (by_columns) {
+                   part = all.columns_from(from);
                    part.n = to - from;
-                   part.b += from * part.b_column;
-                   part.c += from;
-                   if (part.options.bias != nullptr) part.options.bias += from;
                  } else {
                    part.m = to - from;
                    part.a += from * part.a_row;
                    part.c += from * ldc;
                  }
-                 run(kernel, part);
+                 if (part.b_column != 1 && part.m <= kernel.by_columns_rows && part.b_is_small()) {
+                   run_by_columns(kernel, part);
+                 } else {
+                   run(kernel, part);
+                 }
                });
 }
 

@@ -16,6 +16,7 @@ struct F32Tile {
   std::int64_t a_step;
   const float* b;  ///< (p, j) is at b[p * b_step + j]; readable up to a multiple of 8 columns
   std::int64_t b_step;
+  std::int64_t b_column;  ///< for tile_by_columns only: (p, j) is at b[p + j * b_column]
   float* c;
   std::int64_t ldc;
   int rows;
@@ -29,11 +30,22 @@ struct F32Kernel {
   const char* name;
   Isa isa;
   int rows;                   ///< the most rows of a tile
-  int (*columns)(int rows);   ///< the most columns of a tile with so many rows; a multiple of 8
+  /// The most columns of a tile with so many rows: 8 times a power of two. Other tiles have 8 times a
+  /// smaller power of two, less up to 7.
+  int (*columns)(int rows);
   void (*tile)(const F32Tile& tile);
-  /// out[p * ldo + j] = x[j * ldx + p] for j < n, p < k.
+  /// A tile that reads b by columns where it is, for few rows of a; it has as many columns as
+  /// by_columns_columns says, or up to 8.
+  int by_columns_rows;                    ///< the most rows of such a tile
+  int (*by_columns_columns)(int rows);
+  void (*tile_by_columns)(const F32Tile& tile);
+  /// out[p * width + j] = x[p * ldx + j] for j < n <= width, p < k, and anything for the other j < width,
+  /// width the next multiple of 8.
+  void (*copy)(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t k, float* out,
+               std::int64_t width);
+  /// The same with x[j * ldx + p].
   void (*transpose)(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t k, float* out,
-                    std::int64_t ldo);
+                    std::int64_t width);
 };
 
 extern const F32Kernel f32_gemm_scalar;

@@ -9,16 +9,18 @@ namespace {
 constexpr int tile_rows = 4;
 constexpr int tile_columns = 8;
 
+template <bool by_columns>
 void tile(const F32Tile& t) {
+  const std::int64_t b_step = by_columns ? 1 : t.b_step, b_column = by_columns ? t.b_column : 1;
   float sums[tile_rows][tile_columns];
   for (int i = 0; i < t.rows; ++i) {
     for (int j = 0; j < t.columns; ++j) sums[i][j] = t.from_zero ? 0.0f : t.c[i * t.ldc + j];
   }
   for (std::int64_t p = 0; p < t.k; ++p) {
-    const float* b = t.b + p * t.b_step;
+    const float* b = t.b + p * b_step;
     for (int i = 0; i < t.rows; ++i) {
       const float a = t.a[i * t.a_row + p * t.a_step];
-      for (int j = 0; j < t.columns; ++j) sums[i][j] = std::fma(a, b[j], sums[i][j]);
+      for (int j = 0; j < t.columns; ++j) sums[i][j] = std::fma(a, b[j * b_column], sums[i][j]);
     }
   }
   for (int i = 0; i < t.rows; ++i) {
@@ -31,17 +33,32 @@ void tile(const F32Tile& t) {
   }
 }
 
+void copy(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t k, float* out,
+          std::int64_t width) {
+  for (std::int64_t p = 0; p < k; ++p) {
+    for (std::int64_t j = 0; j < n; ++j) out[p * width + j] = x[p * ldx + j];
+  }
+}
+
 void transpose(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t k, float* out,
-               std::int64_t ldo) {
-  for (std::int64_t j = 0; j < n; ++j) {
-    for (std::int64_t p = 0; p < k; ++p) out[p * ldo + j] = x[j * ldx + p];
+               std::int64_t width) {
+  for (std::int64_t p = 0; p < k; ++p) {
+    for (std::int64_t j = 0; j < n; ++j) out[p * width + j] = x[j * ldx + p];
   }
 }
 
 }  // namespace
 
 const F32Kernel f32_gemm_scalar{
-    "f32_gemm_4x8_scalar", Isa::scalar, tile_rows, [](int) { return tile_columns; }, tile,
+    "f32_gemm_4x8_scalar",
+    Isa::scalar,
+    tile_rows,
+    [](int) { return tile_columns; },
+    tile<false>,
+    tile_rows,
+    [](int) { return tile_columns; },
+    tile<true>,
+    copy,
     transpose};
 
 }  // namespace adze::kernels

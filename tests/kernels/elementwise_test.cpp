@@ -68,13 +68,14 @@ TEST_CASE("functions of one array equal their reference bit for bit for all leng
     for (const Row& row : rows) {
       for (std::int64_t n = 0; n <= 100; ++n) {
         CAPTURE(name(isa), row.name, n);
-        auto x = values(n, static_cast<std::uint32_t>(n));
-        std::vector<float> y(x.size()), expected(x.size());
-        for (std::size_t i = 0; i < x.size(); ++i) expected[i] = row.expected(x[i]);
+        const auto values_of_x = values(n, static_cast<std::uint32_t>(n));
+        const Guarded x(values_of_x), y(values_of_x);
+        auto expected = values_of_x;
+        for (float& v : expected) v = row.expected(v);
         row.kernel(x.data(), n, y.data());
-        CHECK(difference(y, expected) == "");
+        CHECK(difference(y.values(), expected) == "");
         row.kernel(x.data(), n, x.data());  // in place
-        CHECK(difference(x, expected) == "");
+        CHECK(difference(x.values(), expected) == "");
       }
     }
   });
@@ -137,9 +138,10 @@ TEST_CASE("arithmetic of arrays and values equals plain code bit for bit",
       for (std::int64_t n = 0; n <= 70; ++n) {
         CAPTURE(name(isa), row.name, n);
         const auto a = values(n, 1), b = values(n, 2);
+        const Guarded ga(a), gb(b);
         std::vector<float> y(a.size()), expected(a.size());
         for (std::size_t i = 0; i < a.size(); ++i) expected[i] = row.op(a[i], b[i]);
-        row.arrays(a.data(), b.data(), n, y.data());
+        row.arrays(ga.data(), gb.data(), n, y.data());
         CHECK(difference(y, expected) == "");
         for (std::size_t i = 0; i < a.size(); ++i) expected[i] = row.op(a[i], 0.37f);
         row.right(a.data(), 0.37f, n, y.data());
@@ -160,28 +162,31 @@ TEST_CASE("updates, selections and gradients equal plain code bit for bit",
       CAPTURE(name(isa), n);
       const auto a = values(n, 3), b = values(n, 4), y = values(n, 5);
       const auto mask = Numbers(6).integers<std::uint8_t>(n, 0, 2);
+      const Guarded ga(a), gb(b);
+      const Guarded gmask(mask);
       const auto check = [&](const std::function<float(std::size_t)>& formula,
                              const std::function<void(float*)>& kernel) {
-        auto expected = y, actual = y;
+        auto expected = y;
+        const Guarded actual(y);
         for (std::size_t i = 0; i < y.size(); ++i) expected[i] = formula(i);
         kernel(actual.data());
-        CHECK(difference(actual, expected) == "");
+        CHECK(difference(actual.values(), expected) == "");
       };
       const float p = 0.3f, q = -1.7f;
       check([&](std::size_t i) { return y[i] + p * a[i]; },
-            [&](float* out) { axpy(p, a.data(), n, out); });
+            [&](float* out) { axpy(p, ga.data(), n, out); });
       check([&](std::size_t i) { return p * a[i] + q * y[i]; },
-            [&](float* out) { axpby(p, a.data(), q, n, out); });
+            [&](float* out) { axpby(p, ga.data(), q, n, out); });
       check([&](std::size_t i) { return y[i] + p * (a[i] * b[i]); },
-            [&](float* out) { addcmul(p, a.data(), b.data(), n, out); });
+            [&](float* out) { addcmul(p, ga.data(), gb.data(), n, out); });
       check([&](std::size_t i) { return y[i] + p * (a[i] / b[i]); },
-            [&](float* out) { addcdiv(p, a.data(), b.data(), n, out); });
+            [&](float* out) { addcdiv(p, ga.data(), gb.data(), n, out); });
       check([&](std::size_t i) { return b[i] > 0.0f ? a[i] : 0.0f; },
-            [&](float* out) { threshold_backward(a.data(), b.data(), 0.0f, n, out); });
+            [&](float* out) { threshold_backward(ga.data(), gb.data(), 0.0f, n, out); });
       check([&](std::size_t i) { return mask[i] != 0 ? a[i] : b[i]; },
-            [&](float* out) { select(mask.data(), a.data(), b.data(), n, out); });
+            [&](float* out) { select(gmask.data(), ga.data(), gb.data(), n, out); });
       check([&](std::size_t i) { return mask[i] != 0 ? a[i] : q; },
-            [&](float* out) { select(mask.data(), a.data(), q, n, out); });
+            [&](float* out) { select(gmask.data(), ga.data(), q, n, out); });
     }
   });
 }

@@ -27,24 +27,24 @@ std::string check(const Case& x, std::uint32_t seed) {
   const std::int64_t lda = std::max<std::int64_t>(1, x.ta ? x.m : x.k) + x.gap;
   const std::int64_t ldb = std::max<std::int64_t>(1, x.tb ? x.k : x.n) + x.gap;
   const std::int64_t ldc = x.n + x.gap;
-  // Exactly as long as needed: what lies behind the last row must not be read.
+  // Exactly as long as needed: what lies behind the last row must not be touched.
   const auto length = [](std::int64_t rows, std::int64_t columns, std::int64_t ld) {
     return rows == 0 || columns == 0 ? 0 : (rows - 1) * ld + columns;
   };
-  const auto a = numbers.reals(length(x.ta ? x.k : x.m, x.ta ? x.m : x.k, lda));
-  const auto b = numbers.reals(length(x.tb ? x.n : x.k, x.tb ? x.k : x.n, ldb));
-  const auto bias = numbers.reals(x.n);
+  const Guarded a(numbers.reals(length(x.ta ? x.k : x.m, x.ta ? x.m : x.k, lda)));
+  const Guarded b(numbers.reals(length(x.tb ? x.n : x.k, x.tb ? x.k : x.n, ldb)));
+  const Guarded bias(numbers.reals(x.n));
   const auto before = numbers.reals(length(x.m, x.n, ldc));
   GemmF32Options options;
   options.accumulate = x.accumulate;
   options.bias = x.bias ? bias.data() : nullptr;
   options.relu = x.relu;
-  auto expected = before, actual = before;
+  const Guarded expected(before), actual(before);
   const auto ta = static_cast<Transpose>(x.ta), tb = static_cast<Transpose>(x.tb);
   reference::gemm_f32(ta, tb, x.m, x.n, x.k, a.data(), lda, b.data(), ldb, expected.data(), ldc,
                       options);
   gemm_f32(ta, tb, x.m, x.n, x.k, a.data(), lda, b.data(), ldb, actual.data(), ldc, options);
-  return difference(actual, expected);
+  return difference(actual.values(), expected.values());
 }
 
 }  // namespace

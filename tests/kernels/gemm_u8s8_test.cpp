@@ -81,17 +81,18 @@ std::size_t out_size(OutputType type) {
 /// Runs one product on the active instruction set; where it differs from the reference, or nothing.
 std::string check(const Case& x, std::uint32_t seed) {
   const Inputs in(x, seed);
-  // Rows end where the data ends: nothing behind it may be read.
-  const std::vector<std::uint8_t> a(
-      in.a.begin(),
-      in.a.begin() + static_cast<std::ptrdiff_t>(x.m == 0 ? 0 : (x.m - 1) * in.lda + x.k));
-  const std::size_t bytes = static_cast<std::size_t>(x.m * in.ldo) * out_size(x.type);
-  std::vector<std::uint8_t> expected(bytes, 0xee), actual(bytes, 0xee);
+  // Exactly as long as needed: what lies behind the last row must not be touched.
+  const auto last_row = static_cast<std::ptrdiff_t>(x.m - 1);
+  const Guarded a(std::vector<std::uint8_t>(
+      in.a.begin(), in.a.begin() + last_row * in.lda + static_cast<std::ptrdiff_t>(x.k)));
+  const std::vector<std::uint8_t> before(
+      static_cast<std::size_t>(last_row * in.ldo + x.n) * out_size(x.type), 0xee);
+  const Guarded expected(before), actual(before);
   reference::gemm_u8s8(a.data(), in.lda, x.m, in.w.data(), in.ldw, x.n, x.k, in.stage,
                        expected.data(), in.ldo);
   gemm_u8s8(a.data(), in.lda, x.m, PackedWeights(in.w.data(), x.n, x.k, in.ldw), in.stage,
             actual.data(), in.ldo);
-  return difference(actual, expected);
+  return difference(actual.values(), expected.values());
 }
 
 Case random_case(Numbers& numbers, int i) {

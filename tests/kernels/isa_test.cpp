@@ -1,5 +1,7 @@
 #include <adze/kernels/isa.h>
 
+#include <cstdio>
+#include <filesystem>
 #include <stdexcept>
 
 #include <adze/kernels/elementwise.h>
@@ -83,3 +85,34 @@ TEST_CASE("tables say for each kernel why it is not used", "[kernels][isa]") {
     CHECK(found);
   });
 }
+
+#ifdef __linux__
+namespace {
+
+/// What this program prints when it runs the test below with ADZE_ISA set to `value`.
+std::string output_with(const std::string& value) {
+  const std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
+  const std::string command = "ADZE_ISA=" + value + " '" + self + "' '[isa-probe]' 2>&1";
+  FILE* pipe = popen(command.c_str(), "r");
+  if (pipe == nullptr) return "";
+  std::string text;
+  for (int c = std::fgetc(pipe); c != EOF; c = std::fgetc(pipe)) text += static_cast<char>(c);
+  pclose(pipe);
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("reports the instruction set; run by another test", "[.isa-probe]") {
+  std::printf("active: %s\n", name(active()));
+}
+
+TEST_CASE("ADZE_ISA chooses the instruction set, and a wrong name is a clear error",
+          "[kernels][isa]") {
+  CHECK_THAT(output_with("scalar"), ContainsSubstring("active: scalar\n"));
+  CHECK_THAT(output_with(name(best())), ContainsSubstring(std::string("active: ") + name(best())));
+  CHECK_THAT(output_with("''"), ContainsSubstring(std::string("active: ") + name(best())));
+  CHECK_THAT(output_with("sse9"),
+             ContainsSubstring("ADZE_ISA: unknown instruction set 'sse9', known are scalar, avx2"));
+}
+#endif

@@ -4,9 +4,15 @@
 
 #include <bit>
 #include <cstdint>
+#include <new>
 #include <random>
 #include <string>
 #include <vector>
+
+#ifdef __linux__
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
 
 #include <adze/kernels/isa.h>
 #include <adze/kernels/parallel.h>
@@ -67,6 +73,49 @@ class Numbers {
 
  private:
   std::mt19937 engine_;
+};
+
+/// A copy of some values that ends where a forbidden page begins: reading or writing behind it kills the
+/// program, also in code that no sanitizer sees.
+template <class T>
+class Guarded {
+ public:
+  explicit Guarded(const std::vector<T>& values) : size_(values.size()) {
+#ifdef __linux__
+    const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    const std::size_t bytes = (size_ * sizeof(T) + page - 1) / page * page;
+    mapped_ = bytes + page;
+    void* memory =
+        mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) throw std::bad_alloc();
+    base_ = static_cast<unsigned char*>(memory);
+    mprotect(base_ + bytes, page, PROT_NONE);
+    data_ = reinterpret_cast<T*>(base_ + bytes - size_ * sizeof(T));
+#else
+    data_ = new T[size_];
+#endif
+    for (std::size_t i = 0; i < size_; ++i) data_[i] = values[i];
+  }
+  Guarded(const Guarded&) = delete;
+  Guarded& operator=(const Guarded&) = delete;
+  ~Guarded() {
+#ifdef __linux__
+    munmap(base_, mapped_);
+#else
+    delete[] data_;
+#endif
+  }
+
+  T* data() const { return data_; }
+  std::vector<T> values() const { return std::vector<T>(data_, data_ + size_); }
+
+ private:
+  std::size_t size_;
+  T* data_ = nullptr;
+#ifdef __linux__
+  std::size_t mapped_ = 0;
+  unsigned char* base_ = nullptr;
+#endif
 };
 
 /// True if both are the same float, bit for bit, or both NaN.

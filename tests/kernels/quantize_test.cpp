@@ -103,10 +103,12 @@ TEMPLATE_TEST_CASE("quantize and dequantize equal their reference for all length
           expected[i] = static_cast<Q>(reference::quantize(x[i], p));
           expected_y[i] = reference::dequantize(expected[i], p);
         }
-        quantize(x.data(), n, p, q.data());
-        dequantize(expected.data(), n, p, y.data());
-        CHECK(difference(q, expected) == "");
-        CHECK(difference(y, expected_y) == "");
+        const Guarded gx(x), gy(y);
+        const Guarded gq(q), ge(expected);
+        quantize(gx.data(), n, p, gq.data());
+        dequantize(ge.data(), n, p, gy.data());
+        CHECK(difference(gq.values(), expected) == "");
+        CHECK(difference(gy.values(), expected_y) == "");
       }
     }
     for (const ChannelShape& shape :
@@ -153,11 +155,13 @@ TEST_CASE("fake_quantize equals dequantize after quantize, and its mask marks wh
           expected_mask[i] = inside ? 1 : 0;
           CHECK(same(expected[i], reference::dequantize(reference::quantize(x[i], p), p)));
         }
-        fake_quantize(x.data(), n, p, y.data(), mask.data());
-        fake_quantize(x.data(), n, p, alone.data());
-        CHECK(difference(y, expected) == "");
-        CHECK(difference(alone, expected) == "");
-        CHECK(difference(mask, expected_mask) == "");
+        const Guarded gx(x), gy(y), galone(alone);
+        const Guarded gmask(mask);
+        fake_quantize(gx.data(), n, p, gy.data(), gmask.data());
+        fake_quantize(gx.data(), n, p, galone.data());
+        CHECK(difference(gy.values(), expected) == "");
+        CHECK(difference(galone.values(), expected) == "");
+        CHECK(difference(gmask.values(), expected_mask) == "");
       }
     }
   });
@@ -205,7 +209,8 @@ TEST_CASE("min_max finds the range, reports NaN and never gives -0", "[kernels][
       CAPTURE(n);
       std::vector<float> x = numbers.reals(n);
       const MinMax expected = reference::min_max(x.data(), n);
-      const MinMax range = min_max(x.data(), n);
+      const Guarded guarded(x);
+      const MinMax range = min_max(guarded.data(), n);
       CHECK((same(range.min, expected.min) && same(range.max, expected.max)));
       for (std::int64_t at : {std::int64_t{0}, n / 2, n - 1}) {
         if (n == 0) continue;
