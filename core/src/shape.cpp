@@ -44,7 +44,7 @@ std::int64_t numel(const Shape& sizes) {
     check(size >= 0, "Shape: sizes must not be negative, got ", sizes);
     if (size == 0) {
       zero = true;
-    } else if (n > largest / size) {
+    } else if ((n | size) >> 31 != 0 && n > largest / size) {  // most need no division
       overflow = true;
     } else {
       n *= size;

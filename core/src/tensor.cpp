@@ -26,11 +26,10 @@ bool lies_contiguous(const TensorImpl& t) {
 }
 
 std::size_t bytes_for(std::int64_t count, const Shape& sizes, DType dtype) {
-  const auto n = static_cast<std::size_t>(count);
-  const std::size_t size = item_size(dtype);
-  check(n <= static_cast<std::size_t>(std::numeric_limits<std::ptrdiff_t>::max()) / size,
+  constexpr std::int64_t largest_item = 8;
+  check(count <= std::numeric_limits<std::int64_t>::max() / largest_item,
         "Tensor: a tensor of shape ", sizes, " and dtype ", dtype, " is larger than memory can be");
-  return n * size;
+  return static_cast<std::size_t>(count) * item_size(dtype);
 }
 
 void check_quantizer(const Shape& sizes, DType dtype, const QuantizerPtr& quantizer) {

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "adze/core/creation.h"
 #include "adze/core/ops.h"
 #include "adze/core/random.h"
 #include "adze/kernels/elementwise.h"
 #include "adze/kernels/parallel.h"
+#include "adze/kernels/quantize.h"
 
 #include "ops/families.h"
 #include "ops/operands.h"
@@ -29,41 +31,51 @@ void check_floating(std::string_view op, const Tensor& a) {
 // ---- softmax
 // ----------------------------------------------------------------------------------------
 
-void exp_all(const float* x, std::int64_t n, float* y) {
-  kernels::exp(x, n, y);
-}
-void exp_all(const double* x, std::int64_t n, double* y) {
-  std::transform(x, x + n, y, [](double v) { return std::exp(v); });
-}
-float sum_all(const float* x, std::int64_t n) {
-  return kernels::sum(x, n);
-}
-double sum_all(const double* x, std::int64_t n) {
-  double sum = 0;
-  for (std::int64_t i = 0; i < n; ++i) sum += x[i];
-  return sum;
-}
+// What a softmax is made of, for both precisions.
+template <class T>
+struct Row;
+
+template <>
+struct Row<float> {
+  static float largest(const float* x, std::int64_t n) { return kernels::min_max(x, n).max; }
+  static void exp(const float* x, std::int64_t n, float* y) { kernels::exp(x, n, y); }
+  static float sum(const float* x, std::int64_t n) { return kernels::sum(x, n); }
+  static void subtract(const float* x, float v, std::int64_t n, float* y) {
+    kernels::sub(x, v, n, y);
+  }
+  static void divide(float* x, float v, std::int64_t n) { kernels::div(x, v, n, x); }
+};
+
+template <>
+struct Row<double> {
+  static double largest(const double* x, std::int64_t n) { return *std::max_element(x, x + n); }
+  static void exp(const double* x, std::int64_t n, double* y) {
+    std::transform(x, x + n, y, [](double v) { return std::exp(v); });
+  }
+  static double sum(const double* x, std::int64_t n) { return std::accumulate(x, x + n, 0.0); }
+  static void subtract(const double* x, double v, std::int64_t n, double* y) {
+    std::transform(x, x + n, y, [v](double e) { return e - v; });
+  }
+  static void divide(double* x, double v, std::int64_t n) {
+    std::transform(x, x + n, x, [v](double e) { return e / v; });
+  }
+};
 
 // Rows of n neighbouring elements. Their largest is taken off first, so that exp cannot overflow.
 template <class T>
 void softmax_rows(const T* x, std::int64_t rows, std::int64_t n, bool logarithm, T* y) {
+  using R = Row<T>;
+  for (std::int64_t r = 0; r < rows; ++r)
+    R::subtract(x + r * n, R::largest(x + r * n, n), n, y + r * n);
   std::vector<T> powers(logarithm ? static_cast<std::size_t>(rows * n) : 0);
-  for (std::int64_t r = 0; r < rows; ++r) {
-    const T* from = x + r * n;
-    T* to = y + r * n;
-    const T top = *std::max_element(from, from + n);
-    for (std::int64_t i = 0; i < n; ++i) to[i] = from[i] - top;
-  }
   T* e = logarithm ? powers.data() : y;
-  exp_all(y, rows * n, e);
+  R::exp(y, rows * n, e);
   for (std::int64_t r = 0; r < rows; ++r) {
-    const T sum = sum_all(e + r * n, n);
-    T* to = y + r * n;
+    const T sum = R::sum(e + r * n, n);
     if (logarithm) {
-      const T log_sum = std::log(sum);
-      for (std::int64_t i = 0; i < n; ++i) to[i] -= log_sum;
+      R::subtract(y + r * n, std::log(sum), n, y + r * n);
     } else {
-      for (std::int64_t i = 0; i < n; ++i) to[i] /= sum;
+      R::divide(y + r * n, sum, n);
     }
   }
 }
@@ -79,13 +91,15 @@ Tensor softmax_along(std::string_view op, const Tensor& a, std::int64_t dim, boo
   visit_floating(dtype, "softmax", [&](auto tag) {
     using T = typename decltype(tag)::type;
     if constexpr (std::floating_point<T>) {
-      constexpr std::int64_t worthwhile = 1 << 13;  // elements
+      constexpr std::int64_t in_cache = 1 << 13;  // elements
+      const std::int64_t block = 1 + in_cache / (1 + n);
       const T* from = x.data<T>();
       T* to = y.mutable_data<T>();
-      kernels::parallel_for(
-          0, rows, 1 + worthwhile / (1 + n), [&](std::int64_t first, std::int64_t last) {
-            softmax_rows(from + first * n, last - first, n, logarithm, to + first * n);
-          });
+      kernels::parallel_for(0, rows, block, [&](std::int64_t first, std::int64_t last) {
+        for (std::int64_t r = first; r < last; r += block) {
+          softmax_rows(from + r * n, std::min(block, last - r), n, logarithm, to + r * n);
+        }
+      });
     }
   });
   return converted(packed(transpose(y, d, -1)), a.dtype());

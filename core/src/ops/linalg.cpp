@@ -169,12 +169,13 @@ Tensor as_columns(const Tensor& b) {
 }
 
 // All but the last dimension as one.
-Tensor as_matrix(const Tensor& t) {
-  if (t.dim() == 2) return t;
-  const std::int64_t last = t.size(-1);
+std::int64_t rows_of(const Shape& sizes) {
   std::int64_t rows = 1;
-  for (std::size_t i = 0; i + 1 < t.sizes().size(); ++i) rows *= t.sizes()[i];
-  return reshape(t, {rows, last});
+  for (std::size_t i = 0; i + 1 < sizes.size(); ++i) rows *= sizes[i];
+  return rows;
+}
+Tensor as_matrix(const Tensor& t) {
+  return t.dim() == 2 ? t : reshape(t, {rows_of(t.sizes()), t.size(-1)});
 }
 
 Tensor matmul_forward(const Tensor& a, const Tensor& b) {
@@ -233,17 +234,25 @@ Tensor linear_forward(const Tensor& input, const Tensor& weight, const Tensor& b
   check(input.size(-1) == in, "linear: weight expects ", in, " input features, input has ",
         input.size(-1), " (input ", input.sizes(), ", weight ", weight.sizes(), ")");
   if (bias.defined()) {
-    check(bias.sizes() == Shape{out_features}, "linear: bias must have shape ", Shape{out_features},
-          " as weight ", weight.sizes(), " asks, got ", bias.sizes());
+    check(bias.dim() == 1 && bias.sizes()[0] == out_features, "linear: bias must have shape (",
+          out_features, ",) as weight ", weight.sizes(), " asks, got ", bias.sizes());
     check(bias.dtype() == input.dtype(), "linear: bias must have the dtype of input, ",
           input.dtype(), ", got ", bias.dtype());
   }
   const DType dtype = product_dtype(input.dtype());
-  const Tensor x = readable(as_matrix(input), dtype), w = readable(weight, dtype);
-  const Tensor b = bias.defined() ? packed(converted(bias, dtype)) : bias;
   Shape sizes = input.sizes();
   sizes.back() = out_features;
   const Tensor out = make_tensor(sizes, dtype);
+  if (input.dtype() == float32 && input.is_contiguous() && weight.is_contiguous() &&
+      (!bias.defined() || bias.is_contiguous())) {
+    const std::int64_t rows = rows_of(input.sizes());
+    multiply({input.data<float>(), rows, in, in, 1},
+             {weight.data<float>(), in, out_features, 1, in},
+             bias.defined() ? bias.data<float>() : nullptr, out.mutable_data<float>());
+    return out;
+  }
+  const Tensor x = readable(as_matrix(input), dtype), w = readable(weight, dtype);
+  const Tensor b = bias.defined() ? packed(converted(bias, dtype)) : bias;
   visit_products("linear", dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     multiply(matrix(x.data<T>(), x), swapped(matrix(w.data<T>(), w)),

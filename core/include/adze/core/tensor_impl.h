@@ -10,6 +10,8 @@ namespace adze {
 
 /// What a Tensor handle points to. Library code and op authors use it; applications use Tensor.
 struct TensorImpl {
+  TensorImpl() {}  // not defaulted: make_shared would set all bytes to 0 first
+
   Shape sizes, strides;
   std::int64_t offset = 0;  // elements
   std::int64_t numel = 0;
