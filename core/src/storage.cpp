@@ -43,7 +43,7 @@ struct WithElements {
 }  // namespace
 
 std::shared_ptr<Storage> Storage::allocate(std::size_t bytes) {
-  constexpr std::size_t largest = static_cast<std::size_t>(-1) / 2;
+  constexpr std::uint64_t largest = std::uint64_t{1} << 47;  // the address space of a process
   check(bytes <= largest, "Storage: cannot allocate ", bytes, " bytes");
   try {
     std::byte* elements = nullptr;
