@@ -136,10 +136,10 @@ void BaseSparsifier::step() {
 
 void BaseSparsifier::squash_mask(const SquashOptions& options) {
   check(prepared_, type(), ".squash_mask: prepare() comes first");
-  for (const auto& [module, names] : options.params_to_keep_per_layer)
+  for (const auto& entry : options.params_to_keep_per_layer)
     check(std::any_of(groups_.begin(), groups_.end(),
-                      [&](const SparseGroup& g) { return g.module_fqn() == module; }),
-          type(), ".squash_mask: params_to_keep_per_layer: no tensor of a module '", module,
+                      [&](const SparseGroup& g) { return g.module_fqn() == entry.first; }),
+          type(), ".squash_mask: params_to_keep_per_layer: no tensor of a module '", entry.first,
           "' was prepared");
   std::vector<SparseValues> kept;
   for (const SparseGroup& group : groups_) {
