@@ -10,6 +10,25 @@ void Error::enter(std::string_view module_name) {
   what_ = path_ + ": " + message_;
 }
 
+namespace detail {
+
+std::string in_quotes(std::string_view text) {
+  constexpr std::size_t most = 80;
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string out = "'";
+  for (const char c : text.substr(0, most)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte != 0x7f) {
+      out += c;
+    } else {
+      out += {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
+    }
+  }
+  return out + (text.size() > most ? "...'" : "'");
+}
+
+}  // namespace detail
+
 namespace {
 
 struct Warnings {

@@ -37,7 +37,4 @@ SafeTensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t 
 /// The JSON text, names in sorted order. Throws for names and metadata that are not UTF-8.
 std::string render_safetensors_header(const SafeTensorsHeader& header, const std::string& where);
 
-/// `text` between quotes for an error message: cut when long, unprintable bytes escaped.
-std::string in_quotes(std::string_view text);
-
 }  // namespace adze::detail

@@ -14,8 +14,10 @@
 #include "adze/core/tensor_impl.h"
 
 #include "support/catch.h"
+#include "support/folder.h"
 
 using namespace adze;
+using adze::testing::Folder;
 namespace fs = std::filesystem;
 
 namespace {
@@ -49,31 +51,6 @@ std::string one(const std::string& dtype, const std::string& shape, const std::s
   return R"({"a":{"dtype":")" + dtype + R"(","shape":)" + shape + R"(,"data_offsets":)" + offsets +
          "}}";
 }
-
-// A folder that is removed with what is in it.
-class Folder {
- public:
-  Folder() : path_(fs::temp_directory_path() / ("adze-serialization-" + std::to_string(id()))) {
-    fs::create_directories(path_);
-  }
-  ~Folder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  std::string file(const std::string& name) const { return (path_ / name).string(); }
-  std::size_t entries() const {
-    return static_cast<std::size_t>(
-        std::distance(fs::directory_iterator(path_), fs::directory_iterator()));
-  }
-
- private:
-  static std::uint64_t id() {
-    return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
-  }
-  fs::path path_;
-};
 
 std::string golden(const std::string& name) {
   return ADZE_TEST_DATA_DIR "/safetensors/" + name;
@@ -115,8 +92,8 @@ TEST_CASE("what is serialized comes back", "[core][serialization]") {
   const SafeTensors content = sample();
   check_equal(parse_safetensors(serialize_safetensors(content)), content);
   const Folder folder;
-  save_safetensors(folder.file("a.safetensors"), content);
-  check_equal(load_safetensors(folder.file("a.safetensors")), content);
+  save_safetensors(folder.path("a.safetensors"), content);
+  check_equal(load_safetensors(folder.path("a.safetensors")), content);
   check_equal(parse_safetensors(serialize_safetensors({})), {});
 }
 
@@ -233,7 +210,7 @@ TEST_CASE("files of the Python package are read", "[core][serialization][golden]
 
 TEST_CASE("what cannot be stored is refused before anything is written", "[core][serialization]") {
   const Folder folder;
-  const std::string path = folder.file("a.safetensors");
+  const std::string path = folder.path("a.safetensors");
   const auto save = [&](const std::string& name, const Tensor& t) {
     SafeTensors content;
     content.tensors[name] = t;
@@ -252,7 +229,7 @@ TEST_CASE("what cannot be stored is refused before anything is written", "[core]
 
 TEST_CASE("a save that fails leaves the old file and nothing else", "[core][serialization]") {
   const Folder folder;
-  const std::string path = folder.file("a.safetensors");
+  const std::string path = folder.path("a.safetensors");
   save_safetensors(path, sample());
   SafeTensors bad = sample();
   bad.tensors["bad"] = {};
@@ -260,11 +237,11 @@ TEST_CASE("a save that fails leaves the old file and nothing else", "[core][seri
   check_equal(load_safetensors(path), sample());
   CHECK(folder.entries() == 1);
 
-  CHECK_THROWS_WITH(save_safetensors(folder.file("none/a.safetensors"), sample()),
+  CHECK_THROWS_WITH(save_safetensors(folder.path("none/a.safetensors"), sample()),
                     ContainsSubstring("cannot be written: No such file or directory"));
   // A folder cannot be replaced by a file; the file that was to replace it goes.
-  fs::create_directories(folder.file("taken/inside"));
-  CHECK_THROWS_WITH(save_safetensors(folder.file("taken"), sample()),
+  fs::create_directories(folder.path("taken/inside"));
+  CHECK_THROWS_WITH(save_safetensors(folder.path("taken"), sample()),
                     ContainsSubstring("cannot be written"));
   CHECK(folder.entries() == 2);
 
@@ -277,13 +254,13 @@ TEST_CASE("a save that fails leaves the old file and nothing else", "[core][seri
 
 TEST_CASE("files that cannot be read are named", "[core][serialization]") {
   const Folder folder;
-  CHECK_THROWS_WITH(load_safetensors(folder.file("none")),
-                    "load_safetensors: " + folder.file("none") + ": no such file");
-  fs::create_directory(folder.file("folder"));
-  CHECK_THROWS_WITH(load_safetensors(folder.file("folder")),
+  CHECK_THROWS_WITH(load_safetensors(folder.path("none")),
+                    "load_safetensors: " + folder.path("none") + ": no such file");
+  fs::create_directory(folder.path("folder"));
+  CHECK_THROWS_WITH(load_safetensors(folder.path("folder")),
                     ContainsSubstring("not a regular file"));
-  std::ofstream(folder.file("short")) << "abc";
-  CHECK_THROWS_WITH(load_safetensors(folder.file("short")),
+  std::ofstream(folder.path("short")) << "abc";
+  CHECK_THROWS_WITH(load_safetensors(folder.path("short")),
                     ContainsSubstring("a file of at least 8 bytes expected, got 3"));
 }
 

@@ -42,6 +42,8 @@ std::string concat(const Parts&... parts) {
   (os << ... << parts);
   return os.str();
 }
+/// Text from outside between quotes, for error messages: cut when long, unprintable bytes escaped.
+std::string in_quotes(std::string_view text);
 }  // namespace detail
 
 /// Throws `Error` with the streamed parts as its message.
