@@ -47,8 +47,9 @@ constexpr std::int64_t small_b = 64 * 1024;  // values
 // How many k are done at a time for up to 3 rows.
 constexpr std::int64_t few_rows_k = 16;
 constexpr std::int64_t few_rows_k_small_b = 256;
-// With up to so many columns the same holds for a.
+// With up to so many columns, or values of a, the same holds for a.
 constexpr std::int64_t few_columns = 64;
+constexpr std::int64_t small_a = 32 * 1024;
 // Products that are worth a second thread: about 20 µs.
 constexpr std::int64_t grain = 1 << 20;
 
@@ -187,14 +188,15 @@ void run_by_columns(const F32Kernel& kernel, const Product& x) {
 void run(const F32Kernel& kernel, const Product& x) {
   const std::int64_t width = kernel.columns(static_cast<int>(std::min<std::int64_t>(x.m, kernel.rows)));
   const bool packs_b = x.b_column != 1 || x.m > (x.b_is_small() ? few_rows_small_b : few_rows);
-  const bool packs_a = x.n > few_columns && x.m > kernel.rows;
+  const bool packs_a = x.n > few_columns && x.m > kernel.rows && x.m * x.k > small_a;
   // Read in place, a large b is best taken a few whole rows at a time when there are few rows of a.
   const std::int64_t k_most =
       !packs_b && x.m <= 3 ? (x.b_is_small() ? few_rows_k_small_b : few_rows_k) : panel_values / width;
-  const std::int64_t n_most = packs_b && x.m > kernel.rows ? b_block_columns : width;
   const std::int64_t k_blocks = std::max<std::int64_t>(1, ceil_div(x.k, k_most));
   const std::int64_t m_blocks = ceil_div(x.m, a_block_rows);
-  const std::int64_t n_blocks = packs_b ? ceil_div(x.n, n_most) : 1;
+  // A panel of b that meets only one block of a is packed right before it is used.
+  const bool packs_ahead = packs_b && m_blocks > 1;
+  const std::int64_t n_blocks = packs_ahead ? ceil_div(x.n, b_block_columns) : 1;
 
   for (std::int64_t nb = 0; nb < n_blocks; ++nb) {
     const std::int64_t j0 = cut(x.n, n_blocks, width, nb), j1 = cut(x.n, n_blocks, width, nb + 1);
@@ -202,7 +204,7 @@ void run(const F32Kernel& kernel, const Product& x) {
       const std::int64_t p0 = x.k * kb / k_blocks, k = x.k * (kb + 1) / k_blocks - p0;
       const bool last = kb + 1 == k_blocks;
       float* packed = nullptr;
-      if (packs_b) {
+      if (packs_ahead) {
         packed = b_scratch.get<float>(static_cast<std::size_t>(k * round_up_to_8(j1 - j0)));
         for (std::int64_t j = j0, n; j < j1; j += n) {
           n = panel_columns(width, j1 - j);
@@ -222,17 +224,16 @@ void run(const F32Kernel& kernel, const Product& x) {
           t.from_zero = kb == 0 && !x.options.accumulate;
           t.bias = last && x.options.bias != nullptr ? x.options.bias + j : nullptr;
           t.relu = last && x.options.relu;
-          if (packs_b) {
+          t.b_step = round_up_to_8(t.columns);
+          if (packs_ahead) {
             t.b = packed + (j - j0) * k;
-            t.b_step = round_up_to_8(t.columns);
-          } else if (t.columns % 8 == 0) {
+          } else if (packs_b || t.columns % 8 != 0) {  // whole vectors would read past the last row
+            float* panel = b_scratch.get<float>(static_cast<std::size_t>(k * t.b_step));
+            pack_b(kernel, x, p0, j, k, t.columns, t.b_step, panel);
+            t.b = panel;
+          } else {
             t.b = x.b + p0 * x.b_step + j;
             t.b_step = x.b_step;
-          } else {  // whole vectors would read past the last row
-            t.b_step = round_up_to_8(t.columns);
-            float* end = b_scratch.get<float>(static_cast<std::size_t>(k * t.b_step));
-            pack_b(kernel, x, p0, j, k, t.columns, t.b_step, end);
-            t.b = end;
           }
           for (std::int64_t i = 0; i < tiles; ++i) {
             a.fill_in(i, &t);

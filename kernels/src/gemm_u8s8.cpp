@@ -95,8 +95,19 @@ Block prepare_block(const Activations& a, std::int64_t row, std::int64_t rows, s
   return {out, ld};
 }
 
-std::int32_t wrap(std::int64_t x) {
-  return static_cast<std::int32_t>(static_cast<std::uint32_t>(static_cast<std::uint64_t>(x)));
+/// The values of 16 channels from `channel` on, zeros behind the first `count`.
+template <class T>
+void copy_channels(const PerChannel<T>& from, std::int64_t channel, int count, T* to) {
+  if (from.data == nullptr) {
+    std::fill(to, to + u8s8_columns, T());
+  } else if (from.stride == 0) {
+    std::fill(to, to + u8s8_columns, *from.data);
+  } else if (count == u8s8_columns) {
+    std::memcpy(to, from.data + channel, sizeof(T) * u8s8_columns);
+  } else {
+    std::fill(std::copy(from.data + channel, from.data + channel + count, to), to + u8s8_columns,
+              T());
+  }
 }
 
 void fill_in(const OutputStage& stage, std::int64_t channel, std::int64_t n, ColumnStage* s) {
@@ -108,21 +119,21 @@ void fill_in(const OutputStage& stage, std::int64_t channel, std::int64_t n, Col
       stage.relu ? std::max(stage.out_min, stage.out_zero_point) : stage.out_min;
   s->lowest = static_cast<float>(lowest - stage.out_zero_point);
   s->highest = static_cast<float>(stage.out_max - stage.out_zero_point);
-  for (int c = 0; c < u8s8_columns; ++c) {
-    const bool here = c < s->columns;
-    s->multipliers[c] = here ? stage.multipliers[channel + c] : 0.0f;
-    s->bias[c] = here ? stage.bias[channel + c] : 0.0f;
-  }
+  copy_channels(stage.multipliers, channel, s->columns, s->multipliers);
+  copy_channels(stage.bias, channel, s->columns, s->bias);
 }
 
-/// sum (a - za)(w - zw) = sum a w - za sum w - zw sum a + k za zw: the terms that no row changes.
+/// sum (a - za)(w - zw) = sum a w - za sum w - zw sum a + k za zw: the terms that no row changes,
+/// modulo 2³².
 void fill_in_corrections(const OutputStage& stage, const PackedWeightsData& w, std::int64_t channel,
                          ColumnStage* s) {
+  copy_channels(stage.w_zero_points, channel, s->columns, s->w_zero_points);
+  const auto za = static_cast<std::uint32_t>(stage.a_zero_point);
+  const auto k = static_cast<std::uint32_t>(w.k);
+  const std::int32_t* sums = w.sums.get() + channel;
   for (int c = 0; c < u8s8_columns; ++c) {
-    const std::int64_t zw = c < s->columns ? stage.w_zero_points[channel + c] : 0;
-    s->w_zero_points[c] = static_cast<std::int32_t>(zw);
-    const std::int64_t sum = w.sums[static_cast<std::size_t>(channel + c)];
-    s->start[c] = wrap(stage.a_zero_point * (w.k * zw - sum));
+    const auto zw = static_cast<std::uint32_t>(s->w_zero_points[c]);
+    s->start[c] = static_cast<std::int32_t>(za * (k * zw - static_cast<std::uint32_t>(sums[c])));
   }
 }
 

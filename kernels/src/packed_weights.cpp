@@ -12,16 +12,21 @@ using detail::PackedWeightsData;
 
 namespace {
 
-/// The largest a in 127..255 for which a * (w0 + w1) fits int16 whatever part of a each weight meets:
-/// a * (sum of the positive ones) <= 32767 and a * (sum of the negative ones) >= -32768.
-std::int32_t pair_limit_of(std::int32_t w0, std::int32_t w1) {
-  const std::int32_t positive = std::max(w0, 0) + std::max(w1, 0);
-  const std::int32_t negative = -std::min(w0, 0) - std::min(w1, 0);
-  std::int32_t limit = 255;
-  if (positive > 0) limit = std::min(limit, 32767 / positive);
-  if (negative > 0) limit = std::min(limit, 32768 / negative);
-  return limit;
-}
+/// The largest sums, over all pairs of neighbours, of their positive and of their negative weights.
+struct PairSums {
+  std::int32_t positive = 0;
+  std::int32_t negative = 0;
+
+  void add(std::int32_t w0, std::int32_t w1) {
+    positive = std::max(positive, std::max(w0, 0) + std::max(w1, 0));
+    negative = std::max(negative, -std::min(w0, 0) - std::min(w1, 0));
+  }
+  /// The largest activation a <= 255 with a * positive <= 32767 and a * negative <= 32768: whatever part
+  /// of a each weight meets, the sum of the pair fits int16.
+  std::int32_t limit() const {
+    return std::min({255, 32767 / std::max(positive, 1), 32768 / std::max(negative, 1)});
+  }
+};
 
 }  // namespace
 
@@ -47,6 +52,7 @@ PackedWeights::PackedWeights(const std::int8_t* w, std::int64_t n, std::int64_t 
   }
   d->sums = std::make_unique<std::int32_t[]>(static_cast<std::size_t>(d->tiles * tile_channels));
 
+  PairSums pairs;
   std::int8_t* out = d->weights.get();
   for (std::int64_t t = 0; t < d->tiles; ++t) {
     for (std::int64_t g = 0; g < d->groups; ++g) {
@@ -59,12 +65,13 @@ PackedWeights::PackedWeights(const std::int8_t* w, std::int64_t n, std::int64_t 
           d->sums[static_cast<std::size_t>(c)] += out[j];
         }
         for (std::int64_t j = 0; j < group_size; j += 2) {
-          d->pair_limit = std::min(d->pair_limit, pair_limit_of(out[j], out[j + 1]));
+          pairs.add(out[j], out[j + 1]);
         }
         out += group_size;
       }
     }
   }
+  d->pair_limit = pairs.limit();
   data_ = std::move(d);
 }
 
