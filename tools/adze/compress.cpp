@@ -1,0 +1,200 @@
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "adze/commands.h"
+#include "adze/console.h"
+#include "adze/core/random.h"
+#include "adze/kernels/parallel.h"
+#include "adze/nn/deepcopy.h"
+#include "adze/training.h"
+
+namespace adze::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Compress {
+  DataOptions data;
+  TrainOptions training;
+  TrainOptions qat{.epochs = 15, .lr = 5e-4};
+  PruneOptions pruning;
+  RunOptions run;
+  std::string layers, out, qconfig = "x86";
+  double dropout = 0.2;
+
+  void add_to(CLI::App& app) {
+    data.add_to(app);
+    training.add_to(app);
+    pruning.add_to(app);
+    qat.add_to(app, "qat-");
+    run.add_to(app);
+    app.add_option("--layers", layers,
+                   "sizes, features first: 64,256,128,10 (default: features, "
+                   "256, 128, classes)");
+    app.add_option("--dropout", dropout, "dropout behind each hidden layer")
+        ->check(CLI::Range(0.0, 0.95))
+        ->capture_default_str();
+    app.add_option("--qconfig", qconfig, "backend whose default qconfig is used")
+        ->check(CLI::IsMember({"x86", "fbgemm", "qnnpack", "onednn"}))
+        ->capture_default_str();
+    app.add_option("--out,-o", out, "directory for the models and report.json");
+  }
+};
+
+struct Row {
+  std::string name;
+  Model model;
+  double accuracy = 0, sparsity = 0, us1 = 0, us64 = 0;
+  std::int64_t weight_bytes = 0, file_bytes = 0;
+};
+
+// Writes all files into a new directory beside `out` and moves them over when they are complete, so
+// that a failure leaves neither half of a result nor a directory that was not there.
+class Output {
+ public:
+  explicit Output(const std::string& out) : out_(out), staging_(out_.string() + ".partial") {
+    std::error_code error;
+    check(!fs::exists(out_) || fs::is_directory(out_), out, ": is not a directory");
+    fs::remove_all(staging_, error);
+    fs::create_directories(staging_, error);
+    check(!error, staging_.string(), ": cannot be created (", error.message(), ")");
+  }
+  ~Output() {
+    std::error_code ignored;
+    fs::remove_all(staging_, ignored);
+  }
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
+
+  std::string path(const std::string& file) const { return (staging_ / file).string(); }
+  void publish() const {
+    std::error_code error;
+    fs::create_directories(out_, error);
+    for (const auto& entry : fs::directory_iterator(staging_)) {
+      if (error) break;
+      fs::rename(entry.path(), out_ / entry.path().filename(), error);
+    }
+    check(!error, out_.string(), ": cannot be written (", error.message(), ")");
+  }
+
+ private:
+  fs::path out_, staging_;
+};
+
+// Makes the six networks.
+std::vector<Row> make_rows(const Compress& o, const Data& data, const ModelSpec& spec) {
+  ModelSpec int8 = spec;
+  int8.form = "int8";
+  int8.qconfig = o.qconfig;
+  TrainOptions qat = o.qat;
+  qat.batch_size = o.training.batch_size;
+  qat.weight_decay = o.training.weight_decay;
+  qat.label_smoothing = o.training.label_smoothing;
+  const std::uint64_t seed = o.run.seed;
+
+  const nn::ModulePtr fp32 = build(spec);
+  train("training", *fp32, data, o.training, seed);
+  const nn::ModulePtr masked = nn::deepcopy(fp32);
+  prune("pruning", *masked, data, o.training, o.pruning, seed + 1, /*keep_masks=*/true);
+  const nn::ModulePtr fp32_qat =
+      quantize_trained("quantization-aware training", fp32, data, qat, o.qconfig, seed + 2);
+  const nn::ModulePtr pruned_qat =
+      quantize_trained("the same, pruned", masked, data, qat, o.qconfig, seed + 3);
+  const nn::ModulePtr pruned = nn::deepcopy(masked);
+  bake_masks(*pruned);
+
+  std::vector<Row> rows;
+  const auto add = [&](const char* name, const ModelSpec& s, const nn::ModulePtr& network) {
+    rows.push_back({.name = name, .model = {s, network}});
+  };
+  add("fp32", spec, fp32);
+  add("int8_ptq", int8, quantize_static(fp32, data, o.qconfig));
+  add("int8_qat", int8, fp32_qat);
+  add("pruned", spec, pruned);
+  add("pruned_int8_ptq", int8, quantize_static(masked, data, o.qconfig));
+  add("pruned_int8_qat", int8, pruned_qat);
+  return rows;
+}
+
+// Saves a row, loads it again, and measures what was loaded.
+void save_and_measure(Row& row, const Data& data, const std::string& path) {
+  save_model(path, row.model);
+  const Model loaded = load_model(path);
+  Tensor before, after;
+  predict(*row.model.network, data.test->data(), &before);
+  predict(*loaded.network, data.test->data(), &after);
+  check(after.equal(before), path, ": computes something else after it was loaded");
+  row.file_bytes = static_cast<std::int64_t>(fs::file_size(path));
+  row.weight_bytes = weight_bytes(*loaded.network);
+  row.sparsity = weight_sparsity(*loaded.network);
+  row.accuracy = accuracy(*loaded.network, data);
+  row.us1 = microseconds_per_sample(*loaded.network, data, 1);
+  row.us64 = microseconds_per_sample(*loaded.network, data, 64);
+}
+
+std::string report_json(const std::vector<Row>& rows, const Compress& o, const ModelSpec& spec) {
+  nlohmann::ordered_json report;
+  for (const Row& r : rows)
+    report["rows"].push_back({{"name", r.name},
+                              {"accuracy", r.accuracy},
+                              {"weight_bytes", r.weight_bytes},
+                              {"file_bytes", r.file_bytes},
+                              {"sparsity", r.sparsity},
+                              {"us_per_sample", {{"1", r.us1}, {"64", r.us64}}}});
+  report["layers"] = spec.layers;
+  report["qconfig"] = o.qconfig;
+  report["block"] = o.pruning.block;
+  report["seed"] = o.run.seed;
+  report["threads"] = kernels::get_num_threads();
+  return report.dump(2) + "\n";
+}
+
+std::string table(const std::vector<Row>& rows) {
+  Table t({"model", "accuracy", "weight bytes", "file bytes", "zeros", "µs/sample, batch 1",
+           "batch 64"});
+  for (const Row& r : rows)
+    t.add({r.name, fixed(100 * r.accuracy, 2) + "%", grouped(r.weight_bytes), grouped(r.file_bytes),
+           fixed(100 * r.sparsity, 1) + "%", fixed(r.us1, 2), fixed(r.us64, 2)});
+  return t.str();
+}
+
+void compress(const Compress& o) {
+  o.run.apply();
+  const auto layers =
+      o.layers.empty() ? std::vector<std::int64_t>() : parse_sizes(o.layers, ',', "--layers");
+  const Data data = load_data(o.data, layers.empty() ? 0 : layers.back());
+  const ModelSpec spec = network_spec(layers, data, o.dropout);
+  const bool keep = !o.out.empty();
+  const Output output(keep ? o.out : (fs::temp_directory_path() / "adze-compress").string());
+
+  std::vector<Row> rows = make_rows(o, data, spec);
+  {
+    Progress progress("saving and measuring", static_cast<std::int64_t>(rows.size()));
+    for (Row& row : rows) {
+      save_and_measure(row, data, output.path(row.name + ".safetensors"));
+      progress.step(row.name);
+    }
+  }
+  if (keep) {
+    write_file(output.path("report.json"), report_json(rows, o, spec));
+    output.publish();
+  }
+  std::printf("\n%s", table(rows).c_str());
+  if (keep) std::printf("\nmodels and report.json: %s\n", o.out.c_str());
+}
+
+}  // namespace
+
+void add_compress(CLI::App& program) {
+  CLI::App* app = program.add_subcommand(
+      "compress", "train, prune and quantize a network, and compare the results");
+  auto options = std::make_shared<Compress>();
+  options->add_to(*app);
+  app->callback([options] { compress(*options); });
+}
+
+}  // namespace adze::cli
