@@ -17,11 +17,7 @@ inline void check_at_least_zero(const char* where, const char* what, double valu
 // Calls f(T()) for the element type, which is float or double.
 template <class F>
 void visit_float(DType dtype, F&& f) {
-  if (dtype == float32) {
-    f(float());
-  } else {
-    f(double());
-  }
+  dtype == float32 ? f(float()) : f(double());
 }
 
 // Calls f(begin, end) for pieces of [0, n), possibly on several threads. Elements are independent,

@@ -50,8 +50,8 @@ std::vector<double> LRScheduler::get_last_lr() const {
   return rates;
 }
 
-LambdaLR::LambdaLR(Optimizer& optimizer, Function lr_lambda)
-    : LambdaLR(optimizer, std::vector<Function>(optimizer.groups(), std::move(lr_lambda))) {}
+LambdaLR::LambdaLR(Optimizer& optimizer, const Function& lr_lambda)
+    : LambdaLR(optimizer, std::vector<Function>(optimizer.groups(), lr_lambda)) {}
 
 LambdaLR::LambdaLR(Optimizer& optimizer, std::vector<Function> lr_lambdas)
     : LRScheduler(optimizer), functions_(std::move(lr_lambdas)) {

@@ -52,7 +52,7 @@ class LRScheduler {
 class LambdaLR final : public LRScheduler {
  public:
   using Function = std::function<double(std::int64_t epoch)>;
-  LambdaLR(Optimizer& optimizer, Function lr_lambda);
+  LambdaLR(Optimizer& optimizer, const Function& lr_lambda);
   LambdaLR(Optimizer& optimizer, std::vector<Function> lr_lambdas);
   double lr_at(std::int64_t epoch, std::size_t group) const override;
 
