@@ -226,6 +226,7 @@ void add_prune(CLI::App& program) {
   add_command<Prune>(program, "prune", "prune a float network while it trains on",
                      [](const Prune& o) {
                        o.run.apply();
+                       o.pruning.block_shape();
                        check_directory_of(o.out);
                        Loaded in(o.model, o.data);
                        in.needs_float(o.model, "prune");

@@ -164,6 +164,7 @@ std::string table(const std::vector<Row>& rows) {
 
 void compress(const Compress& o) {
   o.run.apply();
+  o.pruning.block_shape();
   const auto layers =
       o.layers.empty() ? std::vector<std::int64_t>() : parse_sizes(o.layers, ',', "--layers");
   const Data data = load_data(o.data, layers.empty() ? 0 : layers.back());

@@ -12,6 +12,14 @@ namespace {
 
 constexpr int failure = 2;
 
+// A first argument that is neither an option nor a command.
+bool is_unknown_command(const CLI::App& program, int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') return false;
+  const auto commands = program.get_subcommands([](const CLI::App*) { return true; });
+  return std::none_of(commands.begin(), commands.end(),
+                      [&](const CLI::App* c) { return c->check_name(argv[1]); });
+}
+
 // One line, whatever the message is made of.
 int report(std::string message) {
   std::replace(message.begin(), message.end(), '\n', ' ');
@@ -33,6 +41,8 @@ int main(int argc, char** argv) {
   adze::cli::add_compress(program);
   adze::set_warning_handler(
       [](const std::string& message) { std::fprintf(stderr, "adze: %s\n", message.c_str()); });
+  if (is_unknown_command(program, argc, argv))
+    return report(std::string("there is no command '") + argv[1] + "'; adze --help lists them");
   try {
     program.parse(argc, argv);
     return 0;

@@ -90,6 +90,12 @@ void PruneOptions::add_to(CLI::App& app) {
       ->capture_default_str();
 }
 
+Shape PruneOptions::block_shape() const {
+  const auto sizes = parse_sizes(block, 'x', "--block");
+  check(sizes.size() == 2, "--block: expected ROWSxCOLUMNS, got '", block, "'");
+  return {sizes[0], sizes[1]};
+}
+
 void train(const std::string& label, nn::Module& network, const Data& data,
            const TrainOptions& options, std::uint64_t seed) {
   run_epochs(label, network, data, options, seed);
@@ -99,10 +105,8 @@ void train(const std::string& label, nn::Module& network, const Data& data,
 void prune(const std::string& label, nn::Module& network, const Data& data,
            const TrainOptions& options, const PruneOptions& prune_options, std::uint64_t seed,
            bool keep_masks) {
-  const auto block = parse_sizes(prune_options.block, 'x', "--block");
-  check(block.size() == 2, "--block: expected ROWSxCOLUMNS, got '", prune_options.block, "'");
-  pruning::WeightNormSparsifier sparsifier(
-      {.sparsity_level = prune_options.sparsity, .sparse_block_shape = {block[0], block[1]}});
+  pruning::WeightNormSparsifier sparsifier({.sparsity_level = prune_options.sparsity,
+                                            .sparse_block_shape = prune_options.block_shape()});
   sparsifier.prepare(network);
   TrainOptions tuning = options;
   tuning.epochs = prune_options.epochs;
@@ -110,10 +114,11 @@ void prune(const std::string& label, nn::Module& network, const Data& data,
   if (prune_options.schedule == "cubic" && tuning.epochs > 0) {
     pruning::CubicSL schedule(sparsifier, {.delta_t = 1, .total_t = rise});
     run_epochs(label, network, data, tuning, seed, [&](std::int64_t epoch) {
-      if (epoch > rise) return;
-      schedule.step();
+      if (epoch > rise + 1) return;
       sparsifier.step();
+      schedule.step();
     });
+    sparsifier.step();  // the full level, however short the training was
   } else {
     sparsifier.step();
     run_epochs(label, network, data, tuning, seed);

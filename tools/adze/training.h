@@ -26,6 +26,8 @@ struct PruneOptions {
   std::int64_t epochs = 40;
 
   void add_to(CLI::App& app);
+  /// `block` as (rows, columns); throws when it is not of that form.
+  Shape block_shape() const;
 };
 
 /// Trains in place with AdamW and a cosine schedule.
