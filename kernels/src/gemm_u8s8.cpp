@@ -88,9 +88,9 @@ Block prepare_block(const Activations& a, std::int64_t row, std::int64_t rows, s
     if (a.floats != nullptr) {
       quantize_table().quantize_u8(a.floats + (row + i) * a.ld, k, a.affine, to);
     } else {
-      std::memcpy(to, a.bytes + (row + i) * a.ld, static_cast<std::size_t>(k));
+      std::copy_n(a.bytes + (row + i) * a.ld, k, to);
     }
-    std::memset(to + k, 0, static_cast<std::size_t>(ld - k));
+    std::fill(to + k, to + ld, std::uint8_t{0});
   }
   return {out, ld};
 }
