@@ -17,6 +17,7 @@
 #include "adze/nn/activation.h"
 #include "adze/nn/container.h"
 #include "adze/nn/deepcopy.h"
+#include "adze/nn/flatten.h"
 #include "adze/nn/linear.h"
 #include "adze/nn/optim/sgd.h"
 #include "adze/nn/parametrize.h"
