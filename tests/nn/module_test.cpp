@@ -2,6 +2,7 @@
 
 #include <tuple>
 
+#include "adze/core/tensor_impl.h"
 #include "adze/nn/traversal.h"
 
 #include "support/catch.h"
@@ -166,4 +167,46 @@ TEST_CASE("A network prints as a tree with its parametrizations", "[nn][module][
         "  (fc): Affine()\n"
         "  (act): Rectify()\n"
         ")");
+}
+
+namespace {
+
+// Turns calls of one class into a constant, as a tracer turns leaves into nodes.
+class Leaves : public nn::CallInterceptor {
+ public:
+  explicit Leaves(std::string type)
+      : type_(std::move(type)), previous_(nn::CallInterceptor::set_active(this)) {}
+  ~Leaves() override { nn::CallInterceptor::set_active(previous_); }
+  std::optional<Value> call_module(nn::Module& m, std::span<const Value> args) override {
+    seen.push_back(m.type());
+    if (m.type() != type_) return std::nullopt;
+    return Value(args[0].to_tensor());
+  }
+  std::vector<std::string> seen;
+
+ private:
+  std::string type_;
+  nn::CallInterceptor* previous_;
+};
+
+struct Placeholder : Interceptor {
+  Value record(const OpBase&, std::vector<Value> args) override {
+    for (Value& a : args)
+      if (a.is_tensor() && a.to_tensor().is_symbolic()) return a;
+    return {};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("A call interceptor sees module calls on symbols and may make them leaves",
+          "[nn][module][trace]") {
+  Placeholder interceptor;
+  auto symbol = std::make_shared<Symbol>();
+  symbol->interceptor = &interceptor;
+  const Tensor x = make_symbolic(symbol, Shape{1, 4});
+  Block block(4);
+  Leaves leaves("Affine");
+  CHECK(block(x).is_symbolic());
+  CHECK(leaves.seen == std::vector<std::string>{"Block", "Affine", "Rectify"});
 }

@@ -37,7 +37,7 @@ class Operand {
   Operand(Tensor t) : tensor_(std::move(t)), is_tensor_(true) {}
   template <class T>
   requires(std::is_convertible_v<const T&, Tensor> && !std::same_as<T, Tensor>) Operand(const T& t)
-      : tensor_(t) {}
+      : Operand(Tensor(t)) {}
   Operand(Scalar s) : scalar_(s) {}
   template <class T>
   requires std::is_arithmetic_v<T> Operand(T v) : scalar_(v) {}
