@@ -93,6 +93,9 @@ Data load_data(const DataOptions& options, std::int64_t classes, double input_sc
     o.data = ADZE_DIGITS;
     check(fs::exists(o.data), "the digits that come with adze are not at ", o.data,
           "; give --data");
+  }
+  std::error_code different;
+  if (fs::equivalent(o.data, ADZE_DIGITS, different)) {
     if (o.image.empty()) o.image = "8x8";
     if (test_rows < 0 && o.test_data.empty()) test_rows = digits_test_rows;
   }
