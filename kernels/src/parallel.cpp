@@ -8,9 +8,54 @@
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
 
+#if defined(__SANITIZE_THREAD__)
+#define ADZE_THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define ADZE_THREAD_SANITIZER 1
+#endif
+#endif
+
+#ifdef ADZE_THREAD_SANITIZER
+#include <exception>
+#include <thread>
+#include <vector>
+#endif
+
 namespace adze::kernels {
 
 namespace {
+
+#ifdef ADZE_THREAD_SANITIZER
+/// ThreadSanitizer does not see how the oneTBB library synchronizes and reports races that are none; with
+/// threads of our own it checks our code.
+template <class Run>
+void run_pieces(std::int64_t pieces, const Run& run) {
+  std::vector<std::exception_ptr> errors(static_cast<std::size_t>(pieces));
+  const auto guarded = [&](std::int64_t piece) {
+    try {
+      run(piece);
+    } catch (...) {
+      errors[static_cast<std::size_t>(piece)] = std::current_exception();
+    }
+  };
+  std::vector<std::thread> threads;
+  for (std::int64_t piece = 1; piece < pieces; ++piece) threads.emplace_back(guarded, piece);
+  guarded(0);
+  for (std::thread& thread : threads) thread.join();
+  for (const std::exception_ptr& error : errors) {
+    if (error) std::rethrow_exception(error);
+  }
+}
+#else
+/// Isolated: a thread that waits here takes no other task, which might use the same scratch memory.
+template <class Run>
+void run_pieces(std::int64_t pieces, const Run& run) {
+  tbb::this_task_arena::isolate([&] {
+    tbb::parallel_for(std::int64_t{0}, pieces, run, tbb::simple_partitioner());
+  });
+}
+#endif
 
 std::atomic<int> chosen_threads{0};
 thread_local bool inside_loop = false;
@@ -46,10 +91,7 @@ void detail::parallel_for(std::int64_t begin, std::int64_t end, std::int64_t gra
     } inside;
     body(begin + size * piece / pieces, begin + size * (piece + 1) / pieces);
   };
-  // Isolated: a thread that waits here takes no other task, which might use the same scratch memory.
-  tbb::this_task_arena::isolate([&] {
-    tbb::parallel_for(std::int64_t{0}, pieces, run, tbb::simple_partitioner());
-  });
+  run_pieces(pieces, run);
 }
 
 }  // namespace adze::kernels
