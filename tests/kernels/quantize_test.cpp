@@ -1,8 +1,7 @@
-#include <adze/kernels/quantize.h>
-
 #include <cmath>
 #include <limits>
 
+#include <adze/kernels/quantize.h>
 #include <adze/kernels/reference.h>
 
 #include "kernel_test_support.h"
@@ -47,7 +46,8 @@ struct TypeRange<std::int32_t> {
 
 }  // namespace
 
-TEST_CASE("quantize rounds half to even before the zero point is added", "[kernels][quantize]") {
+TEST_CASE("The quantize kernel rounds half to even before it adds the zero point",
+          "[kernels][quantize]") {
   const std::vector<float> x{0.5f, 1.5f, 2.5f, 3.5f, -0.5f, -1.5f, -2.5f, 0.5f};
   for_each_isa([&](Isa isa) {
     CAPTURE(name(isa));
@@ -123,8 +123,8 @@ TEMPLATE_TEST_CASE("quantize and dequantize equal their reference for all length
         std::vector<Q> q(x.size()), expected(x.size());
         std::vector<float> y(x.size()), expected_y(x.size());
         for (std::size_t i = 0; i < x.size(); ++i) {
-          const std::size_t c = i / static_cast<std::size_t>(shape.inner) %
-                                static_cast<std::size_t>(shape.channels);
+          const std::size_t c =
+              i / static_cast<std::size_t>(shape.inner) % static_cast<std::size_t>(shape.channels);
           const Affine one{scales[c], with_zero_points ? zero_points[c] : 0, lo, hi};
           expected[i] = static_cast<Q>(reference::quantize(x[i], one));
           expected_y[i] = reference::dequantize(expected[i], one);
