@@ -69,7 +69,7 @@ rule 'no file is longer than 800 lines' < <(
 )
 
 rule 'a file of tests is named after its header: tensor_test.cpp' < <(
-  code tests | grep -E '\.cpp$' | grep -vE '^tests/(embed|golden|support)/|^tests/main\.cpp$' |
+  code tests | grep -E '\.cpp$' | grep -vE '^tests/(embed|fuzz|golden|support)/|^tests/main\.cpp$' |
     grep -vE '_test\.cpp$'
 )
 
