@@ -5,6 +5,7 @@
 
 #include "adze/kernels/isa.h"
 #include "adze/kernels/parallel.h"
+
 #include "elementwise_table.h"
 #include "isa_state.h"
 
@@ -19,8 +20,7 @@ constexpr std::int64_t sum_piece = 4096;
 
 const ElementwiseTable& table() {
 #if defined(__x86_64__)
-  const ElementwiseTable& chosen =
-      active() == Isa::avx2 ? elementwise_avx2 : elementwise_scalar;
+  const ElementwiseTable& chosen = active() == Isa::avx2 ? elementwise_avx2 : elementwise_scalar;
 #else
   const ElementwiseTable& chosen = elementwise_scalar;
 #endif
@@ -80,21 +80,33 @@ float sum_with(float (*piece)(const float*, std::int64_t), const float* x, std::
 void add(const float* a, const float* b, std::int64_t n, float* out) {
   binary(binary_add, a, b, n, out);
 }
-void add(const float* a, float b, std::int64_t n, float* out) { binary(binary_add, a, b, n, out); }
+void add(const float* a, float b, std::int64_t n, float* out) {
+  binary(binary_add, a, b, n, out);
+}
 void sub(const float* a, const float* b, std::int64_t n, float* out) {
   binary(binary_sub, a, b, n, out);
 }
-void sub(const float* a, float b, std::int64_t n, float* out) { binary(binary_sub, a, b, n, out); }
-void sub(float a, const float* b, std::int64_t n, float* out) { binary(binary_sub, a, b, n, out); }
+void sub(const float* a, float b, std::int64_t n, float* out) {
+  binary(binary_sub, a, b, n, out);
+}
+void sub(float a, const float* b, std::int64_t n, float* out) {
+  binary(binary_sub, a, b, n, out);
+}
 void mul(const float* a, const float* b, std::int64_t n, float* out) {
   binary(binary_mul, a, b, n, out);
 }
-void mul(const float* a, float b, std::int64_t n, float* out) { binary(binary_mul, a, b, n, out); }
+void mul(const float* a, float b, std::int64_t n, float* out) {
+  binary(binary_mul, a, b, n, out);
+}
 void div(const float* a, const float* b, std::int64_t n, float* out) {
   binary(binary_div, a, b, n, out);
 }
-void div(const float* a, float b, std::int64_t n, float* out) { binary(binary_div, a, b, n, out); }
-void div(float a, const float* b, std::int64_t n, float* out) { binary(binary_div, a, b, n, out); }
+void div(const float* a, float b, std::int64_t n, float* out) {
+  binary(binary_div, a, b, n, out);
+}
+void div(float a, const float* b, std::int64_t n, float* out) {
+  binary(binary_div, a, b, n, out);
+}
 
 void relu(const float* x, std::int64_t n, float* out) {
   unary(unary_relu, light_grain, x, n, out);
@@ -102,12 +114,18 @@ void relu(const float* x, std::int64_t n, float* out) {
 void sqrt(const float* x, std::int64_t n, float* out) {
   unary(unary_sqrt, light_grain, x, n, out);
 }
-void exp(const float* x, std::int64_t n, float* out) { unary(unary_exp, heavy_grain, x, n, out); }
-void log(const float* x, std::int64_t n, float* out) { unary(unary_log, heavy_grain, x, n, out); }
+void exp(const float* x, std::int64_t n, float* out) {
+  unary(unary_exp, heavy_grain, x, n, out);
+}
+void log(const float* x, std::int64_t n, float* out) {
+  unary(unary_log, heavy_grain, x, n, out);
+}
 void sigmoid(const float* x, std::int64_t n, float* out) {
   unary(unary_sigmoid, heavy_grain, x, n, out);
 }
-void tanh(const float* x, std::int64_t n, float* out) { unary(unary_tanh, heavy_grain, x, n, out); }
+void tanh(const float* x, std::int64_t n, float* out) {
+  unary(unary_tanh, heavy_grain, x, n, out);
+}
 
 void clamp(const float* x, float lo, float hi, std::int64_t n, float* out) {
   const auto run = table().clamp;
@@ -161,7 +179,9 @@ void addcdiv(float alpha, const float* a, const float* b, std::int64_t n, float*
                [=](std::int64_t i, std::int64_t end) { run(alpha, a + i, b + i, end - i, y + i); });
 }
 
-float sum(const float* x, std::int64_t n) { return sum_with(table().sum_piece, x, n); }
+float sum(const float* x, std::int64_t n) {
+  return sum_with(table().sum_piece, x, n);
+}
 
 float sum_of_squares(const float* x, std::int64_t n) {
   return sum_with(table().sum_of_squares_piece, x, n);
@@ -169,7 +189,8 @@ float sum_of_squares(const float* x, std::int64_t n) {
 
 void sum_rows(const float* x, std::int64_t rows, std::int64_t columns, float* out) {
   const auto accumulate = table().accumulate;
-  const std::int64_t grain = std::max<std::int64_t>(64, light_grain / std::max<std::int64_t>(1, rows));
+  const std::int64_t grain =
+      std::max<std::int64_t>(64, light_grain / std::max<std::int64_t>(1, rows));
   parallel_for(0, columns, grain, [=](std::int64_t first, std::int64_t end) {
     std::fill(out + first, out + end, 0.0f);
     for (std::int64_t r = 0; r < rows; ++r) {

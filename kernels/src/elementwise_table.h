@@ -6,7 +6,15 @@
 
 namespace adze::kernels {
 
-enum UnaryOp { unary_relu, unary_sqrt, unary_exp, unary_log, unary_sigmoid, unary_tanh, unary_count };
+enum UnaryOp {
+  unary_relu,
+  unary_sqrt,
+  unary_exp,
+  unary_log,
+  unary_sigmoid,
+  unary_tanh,
+  unary_count
+};
 enum BinaryOp { binary_add, binary_sub, binary_mul, binary_div, binary_count };
 
 struct ElementwiseTable {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
-
 #include "adze/kernels/parallel.h"
+
 #include "gemm_f32_kernel.h"
 #include "isa_state.h"
 #include "scratch.h"
@@ -39,8 +39,8 @@ const F32Kernel& pick() {
 constexpr std::int64_t panel_values = 4096;
 constexpr std::int64_t a_block_rows = 144;
 constexpr std::int64_t b_block_columns = 2048;
-// With up to so many rows a row-major b is read where it is, for packing costs more than it gains; the
-// second figure holds if b is small enough to stay in L2.
+// With up to so many rows a row-major b is read where it is, for packing costs more than it gains;
+// the second figure holds if b is small enough to stay in L2.
 constexpr std::int64_t few_rows = 12;
 constexpr std::int64_t few_rows_small_b = 48;
 constexpr std::int64_t small_b = 64 * 1024;  // values
@@ -87,7 +87,9 @@ std::int64_t cut(std::int64_t size, std::int64_t parts, std::int64_t unit, std::
   return std::min(size, units * i / parts * unit);
 }
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
+  return (a + b - 1) / b;
+}
 
 /// Copies k × n values of b from (p, j) on to out, rows `width` apart.
 void pack_b(const F32Kernel& kernel, const Product& x, std::int64_t p, std::int64_t j,
@@ -152,7 +154,9 @@ class BlockOfA {
   bool packed_;
 };
 
-std::int64_t round_up_to_8(std::int64_t columns) { return (columns + 7) / 8 * 8; }
+std::int64_t round_up_to_8(std::int64_t columns) {
+  return (columns + 7) / 8 * 8;
+}
 
 /// The columns of the panel that begins `left` columns before the end: `width`, or what F32Kernel
 /// asks of smaller tiles.
@@ -186,12 +190,14 @@ void run_by_columns(const F32Kernel& kernel, const Product& x) {
 
 /// The whole product on one thread.
 void run(const F32Kernel& kernel, const Product& x) {
-  const std::int64_t width = kernel.columns(static_cast<int>(std::min<std::int64_t>(x.m, kernel.rows)));
+  const std::int64_t width =
+      kernel.columns(static_cast<int>(std::min<std::int64_t>(x.m, kernel.rows)));
   const bool packs_b = x.b_column != 1 || x.m > (x.b_is_small() ? few_rows_small_b : few_rows);
   const bool packs_a = x.n > few_columns && x.m > kernel.rows && x.m * x.k > small_a;
   // Read in place, a large b is best taken a few whole rows at a time when there are few rows of a.
-  const std::int64_t k_most =
-      !packs_b && x.m <= 3 ? (x.b_is_small() ? few_rows_k_small_b : few_rows_k) : panel_values / width;
+  const std::int64_t k_most = !packs_b && x.m <= 3
+                                  ? (x.b_is_small() ? few_rows_k_small_b : few_rows_k)
+                                  : panel_values / width;
   const std::int64_t k_blocks = std::max<std::int64_t>(1, ceil_div(x.k, k_most));
   const std::int64_t m_blocks = ceil_div(x.m, a_block_rows);
   // A panel of b that meets only one block of a is packed right before it is used.
@@ -255,7 +261,7 @@ void gemm_f32(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, std::i
   set_last_kernel(kernel.name);
   if (m <= 0 || n <= 0) return;
   const bool at = ta == Transpose::yes, bt = tb == Transpose::yes;
-  const Product all{m, n, k, a, at ? 1 : lda, at ? lda : 1, b, bt ? 1 : ldb, bt ? ldb : 1,
+  const Product all{m, n,   k,      a, at ? 1 : lda, at ? lda : 1, b, bt ? 1 : ldb, bt ? ldb : 1,
                     c, ldc, options};
   // Threads share the longer side of the result, in whole tiles.
   const bool by_columns = n >= m;

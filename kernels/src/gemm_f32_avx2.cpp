@@ -1,6 +1,5 @@
-#include <immintrin.h>
-
 #include <cstdint>
+#include <immintrin.h>
 
 #include "gemm_f32_kernel.h"
 #include "unroll.h"
@@ -12,7 +11,9 @@ namespace {
 // 6 × 16: 12 registers of sums, 2 of b, 1 of a. Tiles of fewer rows are wider, for two fused
 // multiply-adds per cycle with 4 cycles latency need at least 8 independent sums.
 constexpr int most_rows = 6;
-constexpr int vectors_for(int rows) { return rows == 1 ? 8 : rows <= 3 ? 4 : 2; }
+constexpr int vectors_for(int rows) {
+  return rows == 1 ? 8 : rows <= 3 ? 4 : 2;
+}
 
 /// Lanes below `count`.
 __m256i first_lanes(int count) {
@@ -31,9 +32,9 @@ struct Sums {
     unroll<MR>([&](auto i) __attribute__((always_inline)) {
       unroll<NV>([&](auto j) __attribute__((always_inline)) {
         const float* c = t.c + i * t.ldc + 8 * j;
-        v[i][j] = t.from_zero               ? _mm256_setzero_ps()
+        v[i][j] = t.from_zero             ? _mm256_setzero_ps()
                   : (j < NV - 1 || whole) ? _mm256_loadu_ps(c)
-                                            : _mm256_maskload_ps(c, last);
+                                          : _mm256_maskload_ps(c, last);
       });
     });
   }
@@ -46,9 +47,8 @@ struct Sums {
       unroll<NV>([&](auto j) __attribute__((always_inline)) {
         const __m256 bias = j < NV - 1 || whole ? _mm256_loadu_ps(t.bias + 8 * j)
                                                 : _mm256_maskload_ps(t.bias + 8 * j, last);
-        unroll<MR>([&](auto i) __attribute__((always_inline)) {
-          v[i][j] = _mm256_add_ps(v[i][j], bias);
-        });
+        unroll<MR>([&](auto i)
+                       __attribute__((always_inline)) { v[i][j] = _mm256_add_ps(v[i][j], bias); });
       });
     }
     if (t.relu) {
@@ -84,8 +84,8 @@ void tile(const F32Tile& t) {
   const float* b = t.b;
   for (std::int64_t p = 0, end = t.k * a_step; p < end; p += a_step, b += b_step) {
     __m256 columns[NV];
-    unroll<NV>(
-        [&](auto j) __attribute__((always_inline)) { columns[j] = _mm256_loadu_ps(b + 8 * j); });
+    unroll<NV>([&](auto j)
+                   __attribute__((always_inline)) { columns[j] = _mm256_loadu_ps(b + 8 * j); });
     unroll<MR>([&](auto i) __attribute__((always_inline)) {
       const __m256 value = _mm256_broadcast_ss(by_rows ? a[i] + p : a[0] + p + i);
       unroll<NV>([&](auto j) __attribute__((always_inline)) {
@@ -220,7 +220,9 @@ void transpose(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t k,
 }
 
 constexpr int by_columns_rows = 3;
-constexpr int by_columns_vectors(int rows) { return rows == 1 ? 4 : 2; }
+constexpr int by_columns_vectors(int rows) {
+  return rows == 1 ? 4 : 2;
+}
 
 /// The product for a b of which the columns are contiguous, transposed in registers on the way. The
 /// columns are Rows or, if there are fewer than 8, FewRows.
@@ -286,16 +288,15 @@ void any_tile_by_columns(const F32Tile& t) {
 
 }  // namespace
 
-const F32Kernel f32_gemm_6x16_avx2{
-    "f32_gemm_6x16_avx2",
-    Isa::avx2,
-    most_rows,
-    [](int rows) { return 8 * vectors_for(rows); },
-    any_tile,
-    by_columns_rows,
-    [](int rows) { return 8 * by_columns_vectors(rows); },
-    any_tile_by_columns,
-    copy,
-    transpose};
+const F32Kernel f32_gemm_6x16_avx2{"f32_gemm_6x16_avx2",
+                                   Isa::avx2,
+                                   most_rows,
+                                   [](int rows) { return 8 * vectors_for(rows); },
+                                   any_tile,
+                                   by_columns_rows,
+                                   [](int rows) { return 8 * by_columns_vectors(rows); },
+                                   any_tile_by_columns,
+                                   copy,
+                                   transpose};
 
 }  // namespace adze::kernels

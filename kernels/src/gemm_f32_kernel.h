@@ -29,18 +29,18 @@ struct F32Tile {
 struct F32Kernel {
   const char* name;
   Isa isa;
-  int rows;                   ///< the most rows of a tile
-  /// The most columns of a tile with so many rows: 8 times a power of two. Other tiles have 8 times a
-  /// smaller power of two, less up to 7.
+  int rows;  ///< the most rows of a tile
+  /// The most columns of a tile with so many rows: 8 times a power of two. Other tiles have 8 times
+  /// a smaller power of two, less up to 7.
   int (*columns)(int rows);
   void (*tile)(const F32Tile& tile);
   /// A tile that reads b by columns where it is, for few rows of a; it has as many columns as
   /// by_columns_columns says, or up to 8.
-  int by_columns_rows;                    ///< the most rows of such a tile
+  int by_columns_rows;  ///< the most rows of such a tile
   int (*by_columns_columns)(int rows);
   void (*tile_by_columns)(const F32Tile& tile);
-  /// out[p * width + j] = x[p * ldx + j] for j < n <= width, p < k, and anything for the other j < width,
-  /// width the next multiple of 8.
+  /// out[p * width + j] = x[p * ldx + j] for j < n <= width, p < k, and anything for the other j <
+  /// width, width the next multiple of 8.
   void (*copy)(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t k, float* out,
                std::int64_t width);
   /// The same with x[j * ldx + p].

@@ -49,16 +49,15 @@ void transpose(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t k,
 
 }  // namespace
 
-const F32Kernel f32_gemm_scalar{
-    "f32_gemm_4x8_scalar",
-    Isa::scalar,
-    tile_rows,
-    [](int) { return tile_columns; },
-    tile<false>,
-    tile_rows,
-    [](int) { return tile_columns; },
-    tile<true>,
-    copy,
-    transpose};
+const F32Kernel f32_gemm_scalar{"f32_gemm_4x8_scalar",
+                                Isa::scalar,
+                                tile_rows,
+                                [](int) { return tile_columns; },
+                                tile<false>,
+                                tile_rows,
+                                [](int) { return tile_columns; },
+                                tile<true>,
+                                copy,
+                                transpose};
 
 }  // namespace adze::kernels

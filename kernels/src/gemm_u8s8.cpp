@@ -7,6 +7,7 @@
 #include <string>
 
 #include "adze/kernels/parallel.h"
+
 #include "gemm_u8s8_kernel.h"
 #include "isa_state.h"
 #include "packed_weights.h"
@@ -233,14 +234,13 @@ void run_all(const Activations& a, std::int64_t m, const PackedWeights& weights,
   const bool by_columns = w.n >= m;
   const std::int64_t units = by_columns ? w.tiles : (m + block_rows_unit - 1) / block_rows_unit;
   const std::int64_t products = std::max<std::int64_t>(1, m * w.n * w.k / units);
-  parallel_for(0, units, (grain + products - 1) / products,
-               [&](std::int64_t first, std::int64_t end) {
-                 const Part part =
-                     by_columns ? Part{0, m, first, end}
-                                : Part{first * block_rows_unit, std::min(m, end * block_rows_unit),
-                                       0, w.tiles};
-                 run(a, w, stage, out, ldo, part);
-               });
+  parallel_for(
+      0, units, (grain + products - 1) / products, [&](std::int64_t first, std::int64_t end) {
+        const Part part = by_columns ? Part{0, m, first, end}
+                                     : Part{first * block_rows_unit,
+                                            std::min(m, end * block_rows_unit), 0, w.tiles};
+        run(a, w, stage, out, ldo, part);
+      });
 }
 
 }  // namespace

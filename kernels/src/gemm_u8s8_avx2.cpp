@@ -1,6 +1,5 @@
-#include <immintrin.h>
-
 #include <cstdint>
+#include <immintrin.h>
 
 #include "gemm_u8s8_kernel.h"
 #include "lanes_avx2.h"
@@ -11,7 +10,9 @@ namespace adze::kernels {
 
 namespace {
 
-__m256i load(const void* p) { return _mm256_load_si256(static_cast<const __m256i*>(p)); }
+__m256i load(const void* p) {
+  return _mm256_load_si256(static_cast<const __m256i*>(p));
+}
 
 /// Four activations, 32 bits, whatever their address.
 int four(const std::uint8_t* a) {
@@ -40,16 +41,17 @@ void pair_tile(const U8S8Tile& t) {
   });
   const __m256i ones = _mm256_set1_epi16(1);
   const std::int64_t lda = t.lda;
-  for_groups(t, [&](const std::uint8_t* a, const std::int8_t* w) __attribute__((always_inline)) {
-    const __m256i w0 = load(w), w1 = load(w + 32);
-    unroll<MR>([&](auto i) __attribute__((always_inline)) {
-      const __m256i x = _mm256_set1_epi32(four(a + i * lda));
-      const __m256i pairs0 = _mm256_maddubs_epi16(x, w0);
-      const __m256i pairs1 = _mm256_maddubs_epi16(x, w1);
-      sums[i][0] = _mm256_add_epi32(sums[i][0], _mm256_madd_epi16(pairs0, ones));
-      sums[i][1] = _mm256_add_epi32(sums[i][1], _mm256_madd_epi16(pairs1, ones));
-    });
-  });
+  for_groups(
+      t, [&](const std::uint8_t* a, const std::int8_t* w) __attribute__((always_inline)) {
+        const __m256i w0 = load(w), w1 = load(w + 32);
+        unroll<MR>([&](auto i) __attribute__((always_inline)) {
+          const __m256i x = _mm256_set1_epi32(four(a + i * lda));
+          const __m256i pairs0 = _mm256_maddubs_epi16(x, w0);
+          const __m256i pairs1 = _mm256_maddubs_epi16(x, w1);
+          sums[i][0] = _mm256_add_epi32(sums[i][0], _mm256_madd_epi16(pairs0, ones));
+          sums[i][1] = _mm256_add_epi32(sums[i][1], _mm256_madd_epi16(pairs1, ones));
+        });
+      });
   unroll<MR>([&](auto i) __attribute__((always_inline)) {
     _mm256_store_si256(reinterpret_cast<__m256i*>(t.sums + i * u8s8_columns), sums[i][0]);
     _mm256_store_si256(reinterpret_cast<__m256i*>(t.sums + i * u8s8_columns + 8), sums[i][1]);
@@ -65,19 +67,20 @@ void wide_tile(const U8S8Tile& t) {
     unroll<4>([&](auto v) __attribute__((always_inline)) { sums[i][v] = _mm256_setzero_si256(); });
   });
   const std::int64_t lda = t.lda;
-  for_groups(t, [&](const std::uint8_t* a, const std::int8_t* w) __attribute__((always_inline)) {
-    __m256i x[MR];
-    unroll<MR>([&](auto i) __attribute__((always_inline)) {
-      x[i] = _mm256_cvtepu8_epi16(_mm_set1_epi32(four(a + i * lda)));
-    });
-    unroll<4>([&](auto v) __attribute__((always_inline)) {
-      const __m256i y = _mm256_cvtepi8_epi16(
-          _mm_load_si128(reinterpret_cast<const __m128i*>(w + 16 * v)));
-      unroll<MR>([&](auto i) __attribute__((always_inline)) {
-        sums[i][v] = _mm256_add_epi32(sums[i][v], _mm256_madd_epi16(x[i], y));
+  for_groups(
+      t, [&](const std::uint8_t* a, const std::int8_t* w) __attribute__((always_inline)) {
+        __m256i x[MR];
+        unroll<MR>([&](auto i) __attribute__((always_inline)) {
+          x[i] = _mm256_cvtepu8_epi16(_mm_set1_epi32(four(a + i * lda)));
+        });
+        unroll<4>([&](auto v) __attribute__((always_inline)) {
+          const __m256i y =
+              _mm256_cvtepi8_epi16(_mm_load_si128(reinterpret_cast<const __m128i*>(w + 16 * v)));
+          unroll<MR>([&](auto i) __attribute__((always_inline)) {
+            sums[i][v] = _mm256_add_epi32(sums[i][v], _mm256_madd_epi16(x[i], y));
+          });
+        });
       });
-    });
-  });
   unroll<MR>([&](auto i) __attribute__((always_inline)) {
     unroll<2>([&](auto h) __attribute__((always_inline)) {
       // Columns 0 1 4 5 2 3 6 7.

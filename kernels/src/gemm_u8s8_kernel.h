@@ -18,9 +18,9 @@ struct U8S8Tile {
   int rows;
   const std::int8_t* weights;  ///< a packed tile
   std::int64_t groups;
-  std::int64_t last_start;      ///< where the last group begins
-  const std::int32_t* start;    ///< 16 values
-  std::int32_t* sums;           ///< rows * 16 values, on a 64-byte boundary
+  std::int64_t last_start;    ///< where the last group begins
+  const std::int32_t* start;  ///< 16 values
+  std::int32_t* sums;         ///< rows * 16 values, on a 64-byte boundary
 };
 
 struct U8S8Kernel {

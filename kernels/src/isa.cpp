@@ -87,9 +87,13 @@ bool supported(Isa isa) {
   return false;
 }
 
-Isa best() { return supported(Isa::avx2) ? Isa::avx2 : Isa::scalar; }
+Isa best() {
+  return supported(Isa::avx2) ? Isa::avx2 : Isa::scalar;
+}
 
-Isa active() { return static_cast<Isa>(chosen().load(std::memory_order_relaxed)); }
+Isa active() {
+  return static_cast<Isa>(chosen().load(std::memory_order_relaxed));
+}
 
 void set_active(Isa isa) {
   if (!supported(isa)) {
@@ -99,8 +103,12 @@ void set_active(Isa isa) {
   chosen().store(static_cast<int>(isa), std::memory_order_relaxed);
 }
 
-const char* last_kernel() { return last_kernel_name; }
+const char* last_kernel() {
+  return last_kernel_name;
+}
 
-void set_last_kernel(const char* kernel) { last_kernel_name = kernel; }
+void set_last_kernel(const char* kernel) {
+  last_kernel_name = kernel;
+}
 
 }  // namespace adze::kernels

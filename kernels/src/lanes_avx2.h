@@ -2,9 +2,8 @@
 /// Eight float32 values in an AVX2 register.
 #pragma once
 
-#include <immintrin.h>
-
 #include <cstdint>
+#include <immintrin.h>
 
 #include "lanes_xsimd.h"
 
@@ -18,9 +17,9 @@ struct Avx2Lanes : XsimdLanes<xsimd::avx2> {
   /// Stores the low bytes; the values must fit.
   template <class Byte>
   static void store_bytes(Byte* p, I x) {
-    const __m256i order = _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
-                                           -1, 0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
-                                           -1, -1);
+    const __m256i order =
+        _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 4, 8, 12,
+                         -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
     const __m256i bytes = _mm256_shuffle_epi8(x, order);
     const __m128i packed =
         _mm_unpacklo_epi32(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));

@@ -39,15 +39,17 @@ struct ScalarLanes {
   static F to_float(I x) { return static_cast<F>(x); }
   static I bits(F x) { return std::bit_cast<I>(x); }
   static F from_bits(I x) { return std::bit_cast<F>(x); }
-  static I shift_left(I x, int n) {
-    return static_cast<I>(static_cast<std::uint32_t>(x) << n);
-  }
+  static I shift_left(I x, int n) { return static_cast<I>(static_cast<std::uint32_t>(x) << n); }
   static I shift_right(I x, int n) { return x >> n; }  // arithmetic
 
   template <class Byte>
-  static I load_bytes(const Byte* p) { return *p; }
+  static I load_bytes(const Byte* p) {
+    return *p;
+  }
   template <class Byte>
-  static void store_bytes(Byte* p, I x) { *p = static_cast<Byte>(x); }
+  static void store_bytes(Byte* p, I x) {
+    *p = static_cast<Byte>(x);
+  }
   static void store_mask(std::uint8_t* p, M m) { *p = m ? 1 : 0; }
   static M load_mask(const std::uint8_t* p) { return *p != 0; }
 };

@@ -1,5 +1,6 @@
 /// \file
-/// A SIMD register of float32 values, through xsimd. Only for files compiled for one instruction set.
+/// A SIMD register of float32 values, through xsimd. Only for files compiled for one instruction
+/// set.
 #pragma once
 
 #include <cstdint>

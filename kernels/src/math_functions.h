@@ -1,6 +1,6 @@
 /// \file
-/// The definition of exp, log, sigmoid and tanh, for any kind of lanes. Only +, -, *, / and selections,
-/// each rounded to float32, so that all instruction sets give the same bits.
+/// The definition of exp, log, sigmoid and tanh, for any kind of lanes. Only +, -, *, / and
+/// selections, each rounded to float32, so that all instruction sets give the same bits.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +18,7 @@ struct MathFunctions {
   static F power_of_two(I n) { return L::from_bits(L::shift_left(n + L::all_int(127), 23)); }
 
   /// lo where x < lo, hi where x > hi; NaN stays.
-  static F bound(F x, float lo, float hi) {
-    return L::lesser(all(hi), L::greater(all(lo), x));
-  }
+  static F bound(F x, float lo, float hi) { return L::lesser(all(hi), L::greater(all(lo), x)); }
 
   /// eˣ = 2ⁿ eʳ with n = round(x / ln 2) and |r| <= ln 2 / 2.
   static F exp(F x) {

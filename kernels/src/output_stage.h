@@ -53,9 +53,10 @@ struct OutputStageLoops {
   template <class Byte>
   static void store_bytes(const std::int32_t* sums, const ColumnStage& s,
                           const std::int32_t* row_sum, void* out) {
-    row<Byte>(out, s.columns, [&](Byte* to, int c) __attribute__((always_inline)) {
-      L::store_bytes(to, requantize(load(sums, s, row_sum, c), s, c));
-    });
+    row<Byte>(
+        out, s.columns, [&](Byte * to, int c) __attribute__((always_inline)) {
+          L::store_bytes(to, requantize(load(sums, s, row_sum, c), s, c));
+        });
   }
 
   static void store(const std::int32_t* sums, const ColumnStage& s, const std::int32_t* row_sum,
@@ -66,14 +67,15 @@ struct OutputStageLoops {
       case OutputType::s8:
         return store_bytes<std::int8_t>(sums, s, row_sum, out);
       case OutputType::s32:
-        return row<std::int32_t>(out, s.columns,
-                                 [&](std::int32_t* to, int c) __attribute__((always_inline)) {
-                                   L::store_int(to, load(sums, s, row_sum, c));
-                                 });
+        return row<std::int32_t>(
+            out, s.columns, [&](std::int32_t * to, int c) __attribute__((always_inline)) {
+              L::store_int(to, load(sums, s, row_sum, c));
+            });
       case OutputType::f32:
-        return row<float>(out, s.columns, [&](float* to, int c) __attribute__((always_inline)) {
-          L::store(to, scale(load(sums, s, row_sum, c), s, c));
-        });
+        return row<float>(
+            out, s.columns, [&](float* to, int c) __attribute__((always_inline)) {
+              L::store(to, scale(load(sums, s, row_sum, c), s, c));
+            });
     }
   }
 };

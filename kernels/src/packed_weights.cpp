@@ -21,8 +21,8 @@ struct PairSums {
     positive = std::max(positive, std::max(w0, 0) + std::max(w1, 0));
     negative = std::max(negative, -std::min(w0, 0) - std::min(w1, 0));
   }
-  /// The largest activation a <= 255 with a * positive <= 32767 and a * negative <= 32768: whatever part
-  /// of a each weight meets, the sum of the pair fits int16.
+  /// The largest activation a <= 255 with a * positive <= 32767 and a * negative <= 32768: whatever
+  /// part of a each weight meets, the sum of the pair fits int16.
   std::int32_t limit() const {
     return std::min({255, 32767 / std::max(positive, 1), 32768 / std::max(negative, 1)});
   }
@@ -30,7 +30,9 @@ struct PairSums {
 
 }  // namespace
 
-void PackedWeightsData::Free::operator()(std::int8_t* p) const { std::free(p); }
+void PackedWeightsData::Free::operator()(std::int8_t* p) const {
+  std::free(p);
+}
 
 PackedWeights::PackedWeights() : data_(std::make_shared<PackedWeightsData>()) {}
 
@@ -75,15 +77,23 @@ PackedWeights::PackedWeights(const std::int8_t* w, std::int64_t n, std::int64_t 
   data_ = std::move(d);
 }
 
-std::int64_t PackedWeights::n() const { return data_->n; }
-std::int64_t PackedWeights::k() const { return data_->k; }
+std::int64_t PackedWeights::n() const {
+  return data_->n;
+}
+std::int64_t PackedWeights::k() const {
+  return data_->k;
+}
 std::int64_t PackedWeights::bytes() const {
   return data_->tiles *
          (data_->groups * PackedWeightsData::group_bytes +
           PackedWeightsData::tile_channels * static_cast<std::int64_t>(sizeof(std::int32_t)));
 }
-const std::int32_t* PackedWeights::sums() const { return data_->sums.get(); }
-std::int32_t PackedWeights::pair_limit() const { return data_->pair_limit; }
+const std::int32_t* PackedWeights::sums() const {
+  return data_->sums.get();
+}
+std::int32_t PackedWeights::pair_limit() const {
+  return data_->pair_limit;
+}
 
 void PackedWeights::unpack(std::int8_t* w, std::int64_t ldw) const {
   const PackedWeightsData& d = *data_;

@@ -10,9 +10,9 @@ namespace adze::kernels::detail {
 /// Tiles of 16 output channels; in a tile one group after the other, in a group 16 × 4 weights: 4
 /// consecutive k of each channel, 64 bytes. Channels beyond n are zeros.
 ///
-/// Group g begins at k = 4g, except that the last one begins at k - 4, so that 4 activations can be read
-/// from where they are; weights which the group before holds already are zeros there. If k < 4 the only
-/// group begins at 0 and activations must be copied to rows of 4.
+/// Group g begins at k = 4g, except that the last one begins at k - 4, so that 4 activations can be
+/// read from where they are; weights which the group before holds already are zeros there. If k < 4
+/// the only group begins at 0 and activations must be copied to rows of 4.
 struct PackedWeightsData {
   static constexpr std::int64_t tile_channels = 16;
   static constexpr std::int64_t group_size = 4;
@@ -33,9 +33,7 @@ struct PackedWeightsData {
   std::int64_t group_start(std::int64_t g) const {
     return g + 1 == groups && k >= group_size ? k - group_size : g * group_size;
   }
-  const std::int8_t* tile(std::int64_t t) const {
-    return weights.get() + t * groups * group_bytes;
-  }
+  const std::int8_t* tile(std::int64_t t) const { return weights.get() + t * groups * group_bytes; }
 };
 
 }  // namespace adze::kernels::detail

@@ -27,8 +27,8 @@ namespace adze::kernels {
 namespace {
 
 #ifdef ADZE_THREAD_SANITIZER
-/// ThreadSanitizer does not see how the oneTBB library synchronizes and reports races that are none; with
-/// threads of our own it checks our code.
+/// ThreadSanitizer does not see how the oneTBB library synchronizes and reports races that are
+/// none; with threads of our own it checks our code.
 template <class Run>
 void run_pieces(std::int64_t pieces, const Run& run) {
   std::vector<std::exception_ptr> errors(static_cast<std::size_t>(pieces));
@@ -51,9 +51,8 @@ void run_pieces(std::int64_t pieces, const Run& run) {
 /// Isolated: a thread that waits here takes no other task, which might use the same scratch memory.
 template <class Run>
 void run_pieces(std::int64_t pieces, const Run& run) {
-  tbb::this_task_arena::isolate([&] {
-    tbb::parallel_for(std::int64_t{0}, pieces, run, tbb::simple_partitioner());
-  });
+  tbb::this_task_arena::isolate(
+      [&] { tbb::parallel_for(std::int64_t{0}, pieces, run, tbb::simple_partitioner()); });
 }
 #endif
 
@@ -78,8 +77,7 @@ void detail::parallel_for(std::int64_t begin, std::int64_t end, std::int64_t gra
                           RangeFunction body) {
   const std::int64_t size = end - begin;
   const std::int64_t most = std::max<std::int64_t>(1, size / std::max<std::int64_t>(1, grain));
-  const std::int64_t pieces =
-      inside_loop ? 1 : std::min<std::int64_t>(get_num_threads(), most);
+  const std::int64_t pieces = inside_loop ? 1 : std::min<std::int64_t>(get_num_threads(), most);
   if (pieces <= 1) {
     body(begin, end);
     return;

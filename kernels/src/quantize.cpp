@@ -10,6 +10,7 @@
 #include "adze/kernels/isa.h"
 #include "adze/kernels/parallel.h"
 #include "adze/kernels/reference.h"
+
 #include "isa_state.h"
 #include "quantize_table.h"
 
@@ -41,7 +42,8 @@ Affine channel(const ChannelAffine& p, std::int64_t c) {
   return {p.scales[c], p.zero_points == nullptr ? 0 : p.zero_points[c], p.qmin, p.qmax};
 }
 
-/// Calls run(params, i, count) for pieces of a tensor with one scale, i the index of their first value.
+/// Calls run(params, i, count) for pieces of a tensor with one scale, i the index of their first
+/// value.
 template <class Run>
 void for_pieces(std::int64_t n, const Affine& params, Run run) {
   parallel_for(0, n, grain, [&](std::int64_t i, std::int64_t end) { run(params, i, end - i); });
@@ -62,10 +64,18 @@ void for_pieces(const ChannelShape& shape, const ChannelAffine& params, Run run)
 }
 
 // One overload for each integer type; 32-bit values are not worth their own loops.
-auto quantize_loop(std::uint8_t*) { return quantize_table().quantize_u8; }
-auto quantize_loop(std::int8_t*) { return quantize_table().quantize_s8; }
-auto dequantize_loop(const std::uint8_t*) { return quantize_table().dequantize_u8; }
-auto dequantize_loop(const std::int8_t*) { return quantize_table().dequantize_s8; }
+auto quantize_loop(std::uint8_t*) {
+  return quantize_table().quantize_u8;
+}
+auto quantize_loop(std::int8_t*) {
+  return quantize_table().quantize_s8;
+}
+auto dequantize_loop(const std::uint8_t*) {
+  return quantize_table().dequantize_u8;
+}
+auto dequantize_loop(const std::int8_t*) {
+  return quantize_table().dequantize_s8;
+}
 
 template <class Size, class Params, class Q>
 void quantize_any(const float* x, const Size& size, const Params& params, Q* q) {

@@ -24,8 +24,8 @@ struct QuantizeLoops {
     return L::load(buffer);
   }
 
-  /// round_half_even(v) within the row's bounds, NaN giving 0. The bounds are whole numbers, so it is
-  /// the same to apply them before rounding.
+  /// round_half_even(v) within the row's bounds, NaN giving 0. The bounds are whole numbers, so it
+  /// is the same to apply them before rounding.
   [[gnu::always_inline]] static inline I rounded(F v, const AffineRow& row) {
     v = L::select(L::equal(v, v), v, L::all(0.0f));
     return L::round_to_int(Math::bound(v, row.lowest, row.highest));

@@ -60,8 +60,7 @@ float fake_quantize(float x, const Affine& params, bool* inside) {
 
 std::int32_t requantize(std::int32_t sum, std::int64_t channel, const OutputStage& stage) {
   if (stage.type == OutputType::s32) return sum;
-  const float value =
-      (static_cast<float>(sum) + stage.bias[channel]) * stage.multipliers[channel];
+  const float value = (static_cast<float>(sum) + stage.bias[channel]) * stage.multipliers[channel];
   const std::int32_t lowest =
       stage.relu ? std::max(stage.out_min, stage.out_zero_point) : stage.out_min;
   const double q = rounded(value, stage.out_zero_point);
@@ -133,17 +132,27 @@ void gemm_f32(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, std::i
   }
 }
 
-float relu(float x) { return x < 0.0f ? 0.0f : x; }
+float relu(float x) {
+  return x < 0.0f ? 0.0f : x;
+}
 
 float clamp(float x, float lo, float hi) {
   const float y = x < lo ? lo : x;
   return hi < y ? hi : y;
 }
 
-float exp(float x) { return MathFunctions<ScalarLanes>::exp(x); }
-float log(float x) { return MathFunctions<ScalarLanes>::log(x); }
-float sigmoid(float x) { return MathFunctions<ScalarLanes>::sigmoid(x); }
-float tanh(float x) { return MathFunctions<ScalarLanes>::tanh(x); }
+float exp(float x) {
+  return MathFunctions<ScalarLanes>::exp(x);
+}
+float log(float x) {
+  return MathFunctions<ScalarLanes>::log(x);
+}
+float sigmoid(float x) {
+  return MathFunctions<ScalarLanes>::sigmoid(x);
+}
+float tanh(float x) {
+  return MathFunctions<ScalarLanes>::tanh(x);
+}
 
 float sum(const float* x, std::int64_t n) {
   return tree_sum(x, n, [](float v) { return v; });

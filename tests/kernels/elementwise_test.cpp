@@ -1,9 +1,8 @@
-#include <adze/kernels/elementwise.h>
-
 #include <cmath>
 #include <functional>
 #include <limits>
 
+#include <adze/kernels/elementwise.h>
 #include <adze/kernels/reference.h>
 
 #include "kernel_test_support.h"
@@ -20,9 +19,9 @@ const float nan_value = std::numeric_limits<float>::quiet_NaN();
 /// n numbers of all sizes, special values among them.
 std::vector<float> values(std::int64_t n, std::uint32_t seed) {
   Numbers numbers(seed);
-  const float special[] = {0.0f,     -0.0f,     infinity, -infinity, nan_value, 1e-40f, -1e-40f,
-                           3.4e38f,  -3.4e38f,  88.72f,   88.73f,    -87.4f,    -103.9f, -104.1f,
-                           0.624999f, 0.625001f, 1.0f,    -1.0f,     709.0f,    1e-30f};
+  const float special[] = {0.0f,      -0.0f,     infinity, -infinity, nan_value, 1e-40f,  -1e-40f,
+                           3.4e38f,   -3.4e38f,  88.72f,   88.73f,    -87.4f,    -103.9f, -104.1f,
+                           0.624999f, 0.625001f, 1.0f,     -1.0f,     709.0f,    1e-30f};
   std::vector<float> x = numbers.reals(n, -12.0f, 12.0f);
   for (float& v : x) {
     if (numbers.integer(0, 5) == 0) v = special[numbers.integer(0, std::size(special) - 1)];
@@ -30,7 +29,8 @@ std::vector<float> values(std::int64_t n, std::uint32_t seed) {
   return x;
 }
 
-/// The largest error of f against `exact` in units of the last place over `count` values of [lo, hi].
+/// The largest error of f against `exact` in units of the last place over `count` values of [lo,
+/// hi].
 double largest_error(float (*f)(float), double (*exact)(double), float lo, float hi, int count) {
   double worst = 0;
   for (int i = 0; i <= count; ++i) {

@@ -1,10 +1,10 @@
-#include <adze/kernels/gemm_f32.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include <Eigen/Core>
+
+#include <adze/kernels/gemm_f32.h>
 #include <adze/kernels/reference.h>
 
 #include "kernel_test_support.h"
@@ -76,8 +76,12 @@ TEST_CASE("the float32 product does not depend on blocks or threads", "[kernels]
     CAPTURE(name(isa));
     for (int threads : {1, 2, 5}) {
       set_num_threads(threads);
-      for (const auto& [m, n, k] : {std::tuple{150, 70, 600}, {13, 301, 520}, {1, 500, 300},
-                                   {3, 200, 1030}, {300, 17, 259}, {2, 2100, 20}}) {
+      for (const auto& [m, n, k] : {std::tuple{150, 70, 600},
+                                    {13, 301, 520},
+                                    {1, 500, 300},
+                                    {3, 200, 1030},
+                                    {300, 17, 259},
+                                    {2, 2100, 20}}) {
         for (int form = 0; form < 4; ++form) {
           const Case x{m, n, k, form % 2 == 1, form / 2 == 1, form != 2, form == 1, form == 3, 0};
           CAPTURE(threads, m, n, k, form);

@@ -1,10 +1,9 @@
-#include <adze/kernels/gemm_u8s8.h>
-
 #include <algorithm>
 #include <cstring>
 #include <limits>
 #include <stdexcept>
 
+#include <adze/kernels/gemm_u8s8.h>
 #include <adze/kernels/reference.h>
 
 #include "kernel_test_support.h"
@@ -207,8 +206,9 @@ TEST_CASE("the int8 product does not depend on blocks or threads", "[kernels][ge
       for (const auto& [m, n, k] :
            {std::tuple{130, 33, 2000}, {5, 700, 800}, {1, 1500, 1600}, {900, 20, 300}}) {
         CAPTURE(threads, m, n, k);
-        const Case x{m,    n,    k,    Values::random, WeightZeroPoint::per_channel, OutputType::u8,
-                     true, true, true, 0};
+        const Case x{
+            m,    n,    k, Values::random, WeightZeroPoint::per_channel, OutputType::u8, true,
+            true, true, 0};
         CHECK(check(x, 1) == "");
       }
     }
@@ -274,8 +274,23 @@ TEST_CASE("packed weights unpack to the same bytes and know their sums and pair 
 
 TEST_CASE("requantize rounds half to even, saturates and applies the ReLU at the zero point",
           "[kernels][gemm]") {
-  const std::vector<std::int32_t> sums{0, 1, 2, 3, 4, 5, -1, -3, -5, 1000, -1000, 2147483647,
-                                       std::numeric_limits<std::int32_t>::min(), 7, 9, 11, 13};
+  const std::vector<std::int32_t> sums{0,
+                                       1,
+                                       2,
+                                       3,
+                                       4,
+                                       5,
+                                       -1,
+                                       -3,
+                                       -5,
+                                       1000,
+                                       -1000,
+                                       2147483647,
+                                       std::numeric_limits<std::int32_t>::min(),
+                                       7,
+                                       9,
+                                       11,
+                                       13};
   const auto n = static_cast<std::int64_t>(sums.size());
   const float half = 0.5f;
   OutputStage stage;

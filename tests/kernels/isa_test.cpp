@@ -1,5 +1,3 @@
-#include <adze/kernels/isa.h>
-
 #include <cstdio>
 #include <filesystem>
 #include <stdexcept>
@@ -7,6 +5,7 @@
 #include <adze/kernels/elementwise.h>
 #include <adze/kernels/gemm_f32.h>
 #include <adze/kernels/gemm_u8s8.h>
+#include <adze/kernels/isa.h>
 #include <adze/kernels/quantize.h>
 
 #include "kernel_test_support.h"

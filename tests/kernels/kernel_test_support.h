@@ -1,5 +1,6 @@
 /// \file
-/// What the tests of kernels/ share: each instruction set in turn, reproducible data, exact comparison.
+/// What the tests of kernels/ share: each instruction set in turn, reproducible data, exact
+/// comparison.
 #pragma once
 
 #include <bit>
@@ -75,8 +76,8 @@ class Numbers {
   std::mt19937 engine_;
 };
 
-/// A copy of some values that ends where a forbidden page begins: reading or writing behind it kills the
-/// program, also in code that no sanitizer sees.
+/// A copy of some values that ends where a forbidden page begins: reading or writing behind it
+/// kills the program, also in code that no sanitizer sees.
 template <class T>
 class Guarded {
  public:
@@ -106,8 +107,12 @@ class Guarded {
 #endif
   }
 
-  T* data() const { return data_; }
-  std::vector<T> values() const { return std::vector<T>(data_, data_ + size_); }
+  T* data() const {
+    return data_;
+  }
+  std::vector<T> values() const {
+    return std::vector<T>(data_, data_ + size_);
+  }
 
  private:
   std::size_t size_;
@@ -122,9 +127,15 @@ class Guarded {
 inline bool same(float a, float b) {
   return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b) || (a != a && b != b);
 }
-inline bool same(std::uint8_t a, std::uint8_t b) { return a == b; }
-inline bool same(std::int8_t a, std::int8_t b) { return a == b; }
-inline bool same(std::int32_t a, std::int32_t b) { return a == b; }
+inline bool same(std::uint8_t a, std::uint8_t b) {
+  return a == b;
+}
+inline bool same(std::int8_t a, std::int8_t b) {
+  return a == b;
+}
+inline bool same(std::int32_t a, std::int32_t b) {
+  return a == b;
+}
 
 /// Where two arrays first differ and how, or an empty text.
 template <class T>

@@ -1,10 +1,10 @@
-#include <adze/kernels/parallel.h>
-
 #include <atomic>
 #include <mutex>
 #include <stdexcept>
 #include <thread>
 #include <vector>
+
+#include <adze/kernels/parallel.h>
 
 #include "kernel_test_support.h"
 #include "support/catch.h"
@@ -74,8 +74,7 @@ TEST_CASE("an exception in a piece reaches the caller, and the next loop runs",
   CHECK(sum == 100);
 }
 
-TEST_CASE("the number of threads is what was set, or what the machine has",
-          "[kernels][parallel]") {
+TEST_CASE("the number of threads is what was set, or what the machine has", "[kernels][parallel]") {
   const Restore restore;
   set_num_threads(3);
   CHECK(get_num_threads() == 3);

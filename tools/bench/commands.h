@@ -8,8 +8,8 @@ class App;
 
 namespace adze::bench {
 
-/// A sub-command: adds itself to the program. What it returns is run if the user asked for it, and gives
-/// the exit code.
+/// A sub-command: adds itself to the program. What it returns is run if the user asked for it, and
+/// gives the exit code.
 using Command = std::function<int()> (*)(CLI::App& program);
 
 std::function<int()> add_gemm(CLI::App& program);

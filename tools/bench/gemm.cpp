@@ -20,9 +20,9 @@ namespace {
 
 /// M in {1, 4, 16, 64, 256, 1024} × eight layers, and five odd shapes.
 std::vector<Problem> default_problems() {
-  const std::pair<std::int64_t, std::int64_t> layers[] = {
-      {64, 64},     {128, 784},   {256, 256},   {512, 512},
-      {1024, 1024}, {4096, 1024}, {1024, 4096}, {4096, 4096}};
+  const std::pair<std::int64_t, std::int64_t> layers[] = {{64, 64},     {128, 784},   {256, 256},
+                                                          {512, 512},   {1024, 1024}, {4096, 1024},
+                                                          {1024, 4096}, {4096, 4096}};
   std::vector<Problem> problems;
   for (const auto& [n, k] : layers) {
     for (std::int64_t m : {1, 4, 16, 64, 256, 1024}) problems.push_back({m, n, k});
@@ -74,8 +74,9 @@ Report measure(const Problem& problem, const GemmOptions& o) {
       }
     }
     if (!use) {
-      report.others.push_back(std::string(kernel.name) + ": " +
-                              (kernel.reason != nullptr ? kernel.reason : "comes later in the table"));
+      report.others.push_back(
+          std::string(kernel.name) + ": " +
+          (kernel.reason != nullptr ? kernel.reason : "comes later in the table"));
       continue;
     }
     candidates.push_back({kernel.name, [&test, kernel, only = !o.common.all_kernels] {

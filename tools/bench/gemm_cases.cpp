@@ -34,7 +34,9 @@ std::string compare_rows(const Problem& p, std::size_t row_bytes, const void* re
          std::to_string(p.m) + " rows";
 }
 
-std::size_t count(std::int64_t a, std::int64_t b) { return static_cast<std::size_t>(a * b); }
+std::size_t count(std::int64_t a, std::int64_t b) {
+  return static_cast<std::size_t>(a * b);
+}
 
 class F32Case final : public GemmCase {
  public:
@@ -75,9 +77,7 @@ class F32Case final : public GemmCase {
 
   std::function<void()> peer() override {
     if (!wants_eigen_) return {};
-    return [this] {
-      eigen_gemm(ta_, tb_, p_.m, p_.n, p_.k, a_.data(), b_.data(), peer_c_.data());
-    };
+    return [this] { eigen_gemm(ta_, tb_, p_.m, p_.n, p_.k, a_.data(), b_.data(), peer_c_.data()); };
   }
 
  private:
@@ -110,8 +110,12 @@ void fill_channel(const std::string& kind, std::mt19937& engine, std::int8_t* w,
 class U8S8Case final : public GemmCase {
  public:
   U8S8Case(const Problem& p, const GemmOptions& options)
-      : p_(p), max_activation_(options.max_activation), a_(count(p.m, p.k)), w_(count(p.n, p.k)),
-        multipliers_(count(p.n, 1)), bias_(count(p.n, 1)) {
+      : p_(p),
+        max_activation_(options.max_activation),
+        a_(count(p.m, p.k)),
+        w_(count(p.n, p.k)),
+        multipliers_(count(p.n, 1)),
+        bias_(count(p.n, 1)) {
     std::mt19937 engine(1);
     for (std::uint8_t& v : a_) {
       v = static_cast<std::uint8_t>(engine() % static_cast<unsigned>(max_activation_ + 1));
@@ -119,8 +123,9 @@ class U8S8Case final : public GemmCase {
     for (std::int64_t c = 0; c < p.n; ++c) {
       fill_channel(options.weights, engine, w_.data() + c * p.k, p.k);
       const auto i = static_cast<std::size_t>(c);
-      multipliers_[i] = (1.0f + static_cast<float>(c % 7) * 0.1f) /
-                        (16.0f * static_cast<float>(max_activation_) * std::sqrt(static_cast<float>(p.k)));
+      multipliers_[i] =
+          (1.0f + static_cast<float>(c % 7) * 0.1f) /
+          (16.0f * static_cast<float>(max_activation_) * std::sqrt(static_cast<float>(p.k)));
       bias_[i] = static_cast<float>(c % 17) - 8.0f;
     }
     weights_ = PackedWeights(w_.data(), p.n, p.k, p.k);
@@ -143,17 +148,15 @@ class U8S8Case final : public GemmCase {
   U8S8Case& operator=(const U8S8Case&) = delete;
   ~U8S8Case() override { force_gemm_u8s8_kernel(""); }
 
-  void run() override {
-    gemm_u8s8(a_.data(), p_.k, p_.m, weights_, stage_, out_.data(), p_.n);
-  }
+  void run() override { gemm_u8s8(a_.data(), p_.k, p_.m, weights_, stage_, out_.data(), p_.n); }
 
   std::string verify() override {
     run();
-    return compare_rows(
-        p_, count(p_.n, 1) * element_, out_.data(), [&](std::int64_t row, void* to) {
-          reference::gemm_u8s8(a_.data() + row * p_.k, p_.k, 1, w_.data(), p_.k, p_.n, p_.k, stage_,
-                               to, p_.n);
-        });
+    return compare_rows(p_, count(p_.n, 1) * element_, out_.data(),
+                        [&](std::int64_t row, void* to) {
+                          reference::gemm_u8s8(a_.data() + row * p_.k, p_.k, 1, w_.data(), p_.k,
+                                               p_.n, p_.k, stage_, to, p_.n);
+                        });
   }
 
   std::vector<KernelInfo> table() const override {

@@ -16,11 +16,11 @@ namespace adze::bench {
 struct GemmOptions {
   CommonOptions common;
   std::string op = "u8s8";
-  std::string peer;                 ///< "eigen", or nothing
-  std::string form = "nt";          ///< f32: n or t for each operand
-  std::string weights = "normal";   ///< u8s8: normal, uniform or extreme
+  std::string peer;                   ///< "eigen", or nothing
+  std::string form = "nt";            ///< f32: n or t for each operand
+  std::string weights = "normal";     ///< u8s8: normal, uniform or extreme
   std::int32_t max_activation = 127;  ///< u8s8
-  std::string out = "u8";           ///< u8s8
+  std::string out = "u8";             ///< u8s8
 };
 
 /// One problem with its data, ready to run.

@@ -76,7 +76,8 @@ std::vector<Problem> parse_problems(const std::vector<std::string>& words) {
   for (const std::string& argument : words) {
     std::istringstream stream(argument);
     for (std::string word; stream >> word;) {
-      const std::size_t name = word.size() > 2 && word[1] == '=' ? names.find(word[0]) : std::string::npos;
+      const std::size_t name =
+          word.size() > 2 && word[1] == '=' ? names.find(word[0]) : std::string::npos;
       if (name == std::string::npos) {
         throw UsageError("problem '" + word + "': expected m=, n= or k= and a number");
       }

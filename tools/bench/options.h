@@ -40,8 +40,8 @@ struct Problem {
 /// "m=256 n=1024 k=1024".
 std::string to_string(const Problem& problem);
 
-/// The problems written as words "m=256 n=1024 k=1024"; a name that comes again begins the next one.
-/// Throws UsageError.
+/// The problems written as words "m=256 n=1024 k=1024"; a name that comes again begins the next
+/// one. Throws UsageError.
 std::vector<Problem> parse_problems(const std::vector<std::string>& words);
 
 }  // namespace adze::bench

@@ -1,8 +1,8 @@
 // The only file of this program that includes Eigen: it is compiled for AVX2 and FMA, and Eigen's
 // symbols do not tell for what they were compiled.
-#include "bench/peer_eigen.h"
-
 #include <Eigen/Core>
+
+#include "bench/peer_eigen.h"
 
 namespace adze::bench {
 

@@ -8,7 +8,9 @@ namespace adze::bench {
 
 namespace {
 
-double microseconds(const Row& row) { return row.timing.median * 1e6; }
+double microseconds(const Row& row) {
+  return row.timing.median * 1e6;
+}
 
 void write_csv(const std::vector<Report>& reports) {
   std::printf("op,kernel,isa,threads,m,n,k,median_us,gops\n");

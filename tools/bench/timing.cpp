@@ -19,8 +19,8 @@ class Collector : public benchmark::BenchmarkReporter {
   void ReportRuns(const std::vector<Run>& runs) override {
     for (const Run& run : runs) {
       if (run.run_type != Run::RT_Iteration || run.iterations == 0) continue;
-      times[std::stoul(run.run_name.function_name)].push_back(
-          run.real_accumulated_time / static_cast<double>(run.iterations));
+      times[std::stoul(run.run_name.function_name)].push_back(run.real_accumulated_time /
+                                                              static_cast<double>(run.iterations));
     }
   }
 

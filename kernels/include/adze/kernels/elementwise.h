@@ -1,8 +1,9 @@
 /// \file
 /// float32 functions of arrays, element by element, and sums in a fixed order.
 ///
-/// Everything equals `reference.h` bit for bit on every instruction set and with any number of threads;
-/// no fused multiply-add is used. `out` may be one of the inputs, but not overlap it otherwise.
+/// Everything equals `reference.h` bit for bit on every instruction set and with any number of
+/// threads; no fused multiply-add is used. `out` may be one of the inputs, but not overlap it
+/// otherwise.
 #pragma once
 
 #include <cstdint>

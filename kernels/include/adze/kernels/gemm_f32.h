@@ -20,9 +20,10 @@ struct GemmF32Options {
 
 /// c = op(a) · op(b), row-major, op(x) = x or its transpose.
 ///
-/// op(a) is m × k: `a` is m × k with rows `lda` apart, or k × m if `ta` is yes. op(b) is k × n: `b` is
-/// k × n with rows `ldb` apart, or n × k if `tb` is yes (the weight of a linear layer). `c` is m × n with
-/// rows `ldc` apart and must not overlap the inputs. Empty sizes are fine: k = 0 gives zeros (+ c + bias).
+/// op(a) is m × k: `a` is m × k with rows `lda` apart, or k × m if `ta` is yes. op(b) is k × n: `b`
+/// is k × n with rows `ldb` apart, or n × k if `tb` is yes (the weight of a linear layer). `c` is m
+/// × n with rows `ldc` apart and must not overlap the inputs. Empty sizes are fine: k = 0 gives
+/// zeros (+ c + bias).
 ///
 /// Each result is exactly `reference::gemm_f32`: the chain acc = fma(a[i][p], b[p][j], acc) for
 /// p = 0 … k-1 in this order, started from 0 (or from c[i][j]), then + bias[j], then the ReLU. The

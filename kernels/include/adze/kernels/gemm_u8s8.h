@@ -24,10 +24,11 @@ namespace detail {
 struct PackedWeightsData;
 }
 
-/// int8 weights of a linear layer, n output channels × k inputs, in the order the kernels read them.
+/// int8 weights of a linear layer, n output channels × k inputs, in the order the kernels read
+/// them.
 ///
-/// Immutable; copies share. Knows each channel's sum (for the activation zero point) and the largest
-/// activation for which 16-bit pair sums cannot overflow (found by analysis when packing).
+/// Immutable; copies share. Knows each channel's sum (for the activation zero point) and the
+/// largest activation for which 16-bit pair sums cannot overflow (found by analysis when packing).
 class PackedWeights {
  public:
   /// Nothing; n() and k() are 0.
@@ -57,13 +58,17 @@ enum class OutputType : std::uint8_t { u8, s8, s32, f32 };
 
 /// What happens to each 32-bit sum before it is stored. Pointers must stay valid during the call.
 ///
-/// acc = sum over k of (a - a_zero_point) * (w - w_zero_points[c]), exact in int32 (modulo 2³² where
-/// it does not fit; it always fits for k <= 33025).
-/// u8, s8: out = clamp(round_half_even((float(acc) + bias[c]) * multipliers[c]) + out_zero_point,
-///         out_min, out_max); `linear_multipliers` and `linear_bias` make the two arrays.
-/// f32:    out = float(acc) * multipliers[c] + bias[c]; two roundings, no fma.
-/// s32:    out = acc; multipliers and bias are not used.
-/// relu:   u8, s8: the lower bound is at least out_zero_point; f32: negative values become 0.
+/// acc = sum over k of (a - a_zero_point) * (w - w_zero_points[c]), exact in int32 (modulo 2³²
+/// where it does not fit; it always fits for k <= 33025).
+///
+/// u8, s8: clamp(round_half_even((float(acc) + bias[c]) * multipliers[c]) + out_zero_point,
+///               out_min, out_max); `linear_multipliers` and `linear_bias` make the two arrays.
+///
+/// f32: float(acc) * multipliers[c] + bias[c]; two roundings, no fma.
+///
+/// s32: acc; multipliers and bias are not used.
+///
+/// relu: u8, s8: the lower bound is at least out_zero_point; f32: negative values become 0.
 struct OutputStage {
   OutputType type = OutputType::u8;
   std::int32_t a_zero_point = 0;
@@ -81,16 +86,17 @@ struct OutputStage {
 void linear_multipliers(float a_scale, PerChannel<float> w_scales, float out_scale, std::int64_t n,
                         float* multipliers);
 
-/// scaled[c] = bias[c] / (a_scale * w_scales[c]) in float32, for c < n: the bias of a u8 or s8 output.
+/// scaled[c] = bias[c] / (a_scale * w_scales[c]) in float32, for c < n: the bias of a u8 or s8
+/// output.
 void linear_bias(const float* bias, float a_scale, PerChannel<float> w_scales, std::int64_t n,
                  float* scaled);
 
-/// out = stage(a · weightsᵀ): `a` is m × k u8 with rows `lda` apart, `out` is m × n of the stage's type
-/// with rows `ldo` elements apart, and overlaps no input.
+/// out = stage(a · weightsᵀ): `a` is m × k u8 with rows `lda` apart, `out` is m × n of the stage's
+/// type with rows `ldo` elements apart, and overlaps no input.
 ///
 /// Exact for all 8-bit values on every instruction set: equals `reference::gemm_u8s8` bit for bit.
-void gemm_u8s8(const std::uint8_t* a, std::int64_t lda, std::int64_t m, const PackedWeights& weights,
-               const OutputStage& stage, void* out, std::int64_t ldo);
+void gemm_u8s8(const std::uint8_t* a, std::int64_t lda, std::int64_t m,
+               const PackedWeights& weights, const OutputStage& stage, void* out, std::int64_t ldo);
 
 /// The same for float32 activations, which are quantized while they are read: equals
 /// quantize(a, a_params) to u8 followed by `gemm_u8s8` with a_zero_point = a_params.zero_point.
@@ -111,13 +117,13 @@ struct GemmU8S8Problem {
   std::int32_t pair_limit = 127;      ///< PackedWeights::pair_limit
 };
 
-/// The micro-kernels, best first, each with the reason why it cannot be used for `problem`, if so. The
-/// first one without a reason is used.
+/// The micro-kernels, best first, each with the reason why it cannot be used for `problem`, if so.
+/// The first one without a reason is used.
 std::vector<KernelInfo> gemm_u8s8_kernels(const GemmU8S8Problem& problem);
 
-/// Makes all following calls use the micro-kernel called `kernel`; an empty name ends that. A call whose
-/// problem it cannot do then throws std::runtime_error. Throws std::runtime_error if there is no such
-/// kernel. For tests and measurements.
+/// Makes all following calls use the micro-kernel called `kernel`; an empty name ends that. A call
+/// whose problem it cannot do then throws std::runtime_error. Throws std::runtime_error if there is
+/// no such kernel. For tests and measurements.
 void force_gemm_u8s8_kernel(const char* kernel);
 
 }  // namespace adze::kernels

@@ -13,8 +13,8 @@ namespace adze::kernels {
 /// Throws std::runtime_error if `count` is negative.
 void set_num_threads(int count);
 
-/// The number of threads that one kernel call may use: what `set_num_threads` chose, else as many as
-/// the oneTBB arena of the calling thread has (outside any arena, one for each core).
+/// The number of threads that one kernel call may use: what `set_num_threads` chose, else as many
+/// as the oneTBB arena of the calling thread has (outside any arena, one for each core).
 int get_num_threads();
 
 namespace detail {

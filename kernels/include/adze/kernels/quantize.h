@@ -2,9 +2,10 @@
 /// Between float32 and 8- or 32-bit integers: quantize, dequantize, fake-quantize, ranges.
 ///
 /// All arithmetic is float32 and equals `reference.h` bit for bit on every instruction set and with
-/// any number of threads. Scales must be finite and positive and qmin <= zero_point <= qmax; callers
-/// check both, and reject non-finite inputs. Here +inf gives qmax, -inf gives qmin, NaN gives the zero
-/// point. Outputs may be the inputs' memory where the element sizes agree, but not overlap otherwise.
+/// any number of threads. Scales must be finite and positive and qmin <= zero_point <= qmax;
+/// callers check both, and reject non-finite inputs. Here +inf gives qmax, -inf gives qmin, NaN
+/// gives the zero point. Outputs may be the inputs' memory where the element sizes agree, but not
+/// overlap otherwise.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,8 @@ struct Affine {
   std::int32_t qmax = 255;
 };
 
-/// A contiguous tensor seen from one of its axes: `channels` along it, `outer` before, `inner` after.
+/// A contiguous tensor seen from one of its axes: `channels` along it, `outer` before, `inner`
+/// after.
 struct ChannelShape {
   std::int64_t outer = 1;
   std::int64_t channels = 1;

@@ -11,15 +11,15 @@
 
 namespace adze::kernels::reference {
 
-/// clamp(zero_point + round_half_even(x * (1.0f / scale)), qmin, qmax) with int32 bounds: rounds before
-/// the zero point is added, saturates, takes NaN to the zero point.
+/// clamp(zero_point + round_half_even(x * (1.0f / scale)), qmin, qmax) with int32 bounds: rounds
+/// before the zero point is added, saturates, takes NaN to the zero point.
 std::int32_t quantize(float x, const Affine& params);
 /// float(q - zero_point) * scale; the difference is exact.
 float dequantize(std::int32_t q, const Affine& params);
 /// dequantize(quantize(x)), and through `inside` if the rounded value lay within [qmin, qmax].
 float fake_quantize(float x, const Affine& params, bool* inside = nullptr);
-/// The output stage for one sum of channel `channel`, corrections included: the value to store, as a
-/// float for f32 (int32 otherwise, in the other function).
+/// The output stage for one sum of channel `channel`, corrections included: the value to store, as
+/// a float for f32 (int32 otherwise, in the other function).
 std::int32_t requantize(std::int32_t sum, std::int64_t channel, const OutputStage& stage);
 float requantize_f32(std::int32_t sum, std::int64_t channel, const OutputStage& stage);
 
@@ -41,9 +41,10 @@ float log(float x);
 float sigmoid(float x);
 float tanh(float x);
 
-/// The order of `sum`: pieces of 4096 values; in a piece, 32 partial sums from 0, the i-th value going to
-/// number i mod 32; those are added as p[j] += p[j + h] for h = 16, 8, 4, 2, 1; the pieces' sums are
-/// added in pairs of neighbours, the results again, a last one without a partner being passed on.
+/// The order of `sum`: pieces of 4096 values; in a piece, 32 partial sums from 0, the i-th value
+/// going to number i mod 32; those are added as p[j] += p[j + h] for h = 16, 8, 4, 2, 1; the
+/// pieces' sums are added in pairs of neighbours, the results again, a last one without a partner
+/// being passed on.
 float sum(const float* x, std::int64_t n);
 float sum_of_squares(const float* x, std::int64_t n);
 
