@@ -1,4 +1,5 @@
 #include <cmath>
+#include <limits>
 
 #include "adze/core/ops/elementwise.h"
 #include "adze/core/ops/quantize.h"

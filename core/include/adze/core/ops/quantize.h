@@ -25,10 +25,11 @@ QParams choose_qparams(double min, double max, std::int64_t qmin, std::int64_t q
 /// clamp(zero_point + round_half_even(x * (1 / scale)), qmin, qmax) in float32; the product is
 /// rounded before the zero point is added. `a` is float32; non-finite elements throw.
 Tensor quantize_per_tensor(const Tensor& a, double scale, std::int64_t zero_point, DType dtype);
-/// The same per channel along `axis`; scales and zero_points are vectors of that length.
+/// The same per channel along `axis`; scales and zero_points are vectors of that length. Floating
+/// zero points are added before rounding (per_channel_affine_float_qparams).
 Tensor quantize_per_channel(const Tensor& a, const Tensor& scales, const Tensor& zero_points,
                             std::int64_t axis, DType dtype);
-/// With qparams from the tensor's own range (see choose_qparams).
+/// To qint8 or quint8 with qparams from the tensor's own range (see choose_qparams).
 Tensor quantize_per_tensor_dynamic(const Tensor& a, DType dtype, bool reduce_range = false);
 /// (q - zero_point) * scale, float32; a float tensor comes back as it is.
 Tensor dequantize(const Tensor& a);
