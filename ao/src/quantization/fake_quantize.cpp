@@ -82,6 +82,7 @@ void FakeQuantizeBase::observe(const Tensor& x) {
 }
 
 Tensor FakeQuantizeBase::fake_quantize(const Tensor& x) const {
+  if (x.numel() == 0) return x;
   if (is_per_channel())
     return fake_quantize_per_channel_affine(x, scale.value(), zero_point.value(), ch_axis(),
                                             quant_min(), quant_max());

@@ -200,6 +200,20 @@ TEST_CASE("Weight fake-quantizes use the range of the current weight", "[ao][qua
   CHECK_FALSE(default_fake_quant()->is_memoryless());
 }
 
+TEST_CASE("Weights are rounded as in the field's qat layers", "[ao][quantization]") {
+  const Tensor weight = tensor({{.5, -1, .25}, {.1, .2, -.3}});
+  const auto check_rounded = [&](const ObserverFactory& make, const std::vector<float>& expected) {
+    CAPTURE(make);
+    const std::vector<float> rounded = floats((*make())(weight));
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      CHECK(rounded[i] == Approx(expected[i]).epsilon(1e-7));
+  };
+  check_rounded(default_weight_fake_quant,
+                {.50196081f, -.99607849f, .25098041f, .10196079f, .19607845f, -.29803923f});
+  check_rounded(default_per_channel_weight_fake_quant,
+                {.50196081f, -.99607849f, .25098041f, .09882353f, .2f, -.29882354f});
+}
+
 TEST_CASE("A fake-quantize refuses what it cannot work with", "[ao][quantization]") {
   CHECK_THROWS_WITH(FusedMovingAvgObsFakeQuantize({default_observer}),
                     ContainsSubstring("FusedMovingAvgObsFakeQuantize: the observer must be a "
@@ -220,7 +234,7 @@ TEST_CASE("A fake-quantize refuses what it cannot work with", "[ao][quantization
 TEST_CASE("An empty tensor passes a fake-quantize", "[ao][quantization]") {
   for (const ObserverFactory& make : {default_fake_quant, default_per_channel_weight_fake_quant}) {
     auto f = make();
-    if (!f->is_per_channel()) CHECK((*f)(zeros({0, 3})).sizes() == Shape{0, 3});
+    CHECK((*f)(zeros({0, 3})).sizes() == Shape{0, 3});
     CHECK_FALSE(f->has_data());
   }
 }
