@@ -19,6 +19,8 @@ blocks() {
     inside { print; next }
     $0 == start { inside = 1 }' "$2"
 }
+# prose FILE: what stands outside of code blocks.
+prose() { awk '/^```/ { inside = !inside; next } !inside' "$1"; }
 first_block() { blocks "$1" "$2" | { IFS= read -r -d '' text && printf '%s' "$text"; }; }
 unindented() { sed -E 's/^ +//; /^$/d'; }
 
@@ -49,15 +51,16 @@ for page in "${pages[@]}"; do
   while read -r link; do
     target=${link%%#*}
     [[ -z $target || -e $(dirname "$page")/$target ]] || wrong "$page: there is no $link"
-  done < <(grep -oE '\]\([^)]+\)' "$page" | sed -E 's/^\]\(//; s/\)$//' | grep -vE '^(https?|mailto):')
+  done < <(prose "$page" | grep -oE '\]\([^)]+\)' | sed -E 's/^\]\(//; s/\)$//' |
+    grep -vE '^(https?|mailto):')
 done
 
-# Paths of files in code spans.
+# Paths of files and folders in code spans.
 for page in "${pages[@]}"; do
   while read -r path; do
     [[ -e $path ]] || wrong "$page: there is no $path"
-  done < <(grep -oE '`(kernels|core|nn|fx|ao|tests|tools|docs)/[A-Za-z0-9_./-]+`' "$page" |
-    tr -d '`' | sort -u)
+  done < <(prose "$page" | grep -oE '`(kernels|core|nn|fx|ao|tests|tools|docs)/[A-Za-z0-9_./-]+`' |
+    tr -d '`' | grep -E '^(tests|tools|docs)/|\.[a-z]+$' | grep -vF '...' | sort -u)
 done
 
 exit "$failed"
