@@ -30,8 +30,8 @@ SafeTensors parse_safetensors(std::span<const std::byte> bytes, const std::strin
 /// Writes the file atomically: a temporary file beside `path` is renamed over it, so that a failed
 /// write leaves nothing behind and an old file whole.
 void save_safetensors(const std::string& path, const SafeTensors& content);
-/// The bytes of the file: 8-byte header length, JSON header padded to a multiple of 8, data. Tensors
-/// with larger elements come first, so that each is aligned for its elements.
+/// The bytes of the file: 8-byte header length, JSON header padded to a multiple of 8, data.
+/// Tensors with larger elements come first, so that each is aligned for its elements.
 std::vector<std::byte> serialize_safetensors(const SafeTensors& content);
 
 }  // namespace adze

@@ -46,8 +46,8 @@ class ObserverOrFakeQuant : public adze::nn::Module {
   struct WeightZeros {
     std::uint64_t version = 0, fingerprint = 0;
   };
-  /// Those of the observed module when data last came: whoever attaches the observer keeps them, and
-  /// convert reports masks that changed since.
+  /// Those of the observed module when data last came: whoever attaches the observer keeps them,
+  /// and convert reports masks that changed since.
   std::map<std::string, WeightZeros> weight_zeros;
 };
 

@@ -32,7 +32,8 @@ Tensor logical_or(const Tensor& a, const Tensor& b);
 Tensor logical_not(const Tensor& a);
 Tensor isfinite(const Tensor& a);
 
-/// a where `condition` (boolean) holds, else b; all three broadcast. Selects: no arithmetic touches the other value.
+/// a where `condition` (boolean) holds, else b; all three broadcast. Selects: no arithmetic touches
+/// the other value.
 Tensor where(const Tensor& condition, const Operand& a, const Operand& b);
 
 Tensor neg(const Tensor& a);
