@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <optional>
 
 #include "adze/core/op.h"
@@ -74,6 +75,15 @@ Tensor operator>(const Tensor& a, const Operand& b);
 Tensor operator>=(const Tensor& a, const Operand& b);
 Tensor operator==(const Tensor& a, const Operand& b);
 Tensor operator!=(const Tensor& a, const Operand& b);
+// Two tensors: exact, or C++20 may take either order of the arguments, of which clang warns.
+template <std::same_as<Tensor> T>
+Tensor operator==(const Tensor& a, const T& b) {
+  return eq(a, b);
+}
+template <std::same_as<Tensor> T>
+Tensor operator!=(const Tensor& a, const T& b) {
+  return ne(a, b);
+}
 
 namespace ops {
 using UnaryOp = Op<Tensor(const Tensor&)>;
