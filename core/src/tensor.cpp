@@ -80,6 +80,15 @@ const Storage& storage_of(const Tensor& t, const char* where) {
 
 }  // namespace
 
+Derived& DerivedSlot::operator*() const {
+  Derived* present = object_.load(std::memory_order_acquire);
+  if (present) return *present;
+  auto fresh = std::make_unique<Derived>();
+  if (!object_.compare_exchange_strong(present, fresh.get(), std::memory_order_acq_rel))
+    return *present;
+  return *fresh.release();
+}
+
 Tensor make_tensor(const Shape& sizes, DType dtype, QuantizerPtr quantizer) {
   if (is_quantized(dtype) || quantizer) check_quantizer(sizes, dtype, quantizer);
   const std::int64_t count = numel(sizes);

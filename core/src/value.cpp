@@ -78,6 +78,7 @@ bool Value::to_bool() const {
 }
 
 std::int64_t Value::to_int() const {
+  if (is_tensor()) return to_scalar().to_int();
   if (is_bool()) return std::get<bool>(v_);
   if (!is_int()) wrong_kind("an int", *this);
   return std::get<std::int64_t>(v_);
@@ -85,11 +86,18 @@ std::int64_t Value::to_int() const {
 
 double Value::to_double() const {
   if (is_double()) return std::get<double>(v_);
+  if (is_tensor()) return to_scalar().to_double();
   if (!is_int() && !is_bool()) wrong_kind("a double", *this);
   return static_cast<double>(to_int());
 }
 
 Scalar Value::to_scalar() const {
+  if (is_tensor()) {
+    const Tensor& t = std::get<Tensor>(v_);
+    if (!t.defined() || t.is_symbolic() || t.numel() != 1) wrong_kind("a number", *this);
+    if (is_floating_point(t.dtype())) return t.item<double>();
+    if (!t.is_quantized()) return t.item<std::int64_t>();
+  }
   if (is_bool()) return std::get<bool>(v_);
   if (is_int()) return std::get<std::int64_t>(v_);
   if (!is_double()) wrong_kind("a number", *this);

@@ -21,6 +21,11 @@ Parameter::Parameter(BufferTag, std::string name, Tensor value, bool persistent,
       persistent_(persistent),
       resizable_(resizable) {}
 
+Tensor Parameter::traced_value() const {
+  if (auto symbol = detail::active_interceptor->read_parameter(*this)) return *symbol;
+  return slot_->value();
+}
+
 Submodule::Submodule(std::string name, ModulePtr module) : name_(std::move(name)) {
   set(std::move(module));
 }

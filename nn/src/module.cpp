@@ -10,8 +10,6 @@
 namespace adze::nn {
 namespace {
 
-thread_local CallInterceptor* active_interceptor = nullptr;
-
 std::string without_namespaces(const std::string& qualified) {
   // The last "::" that is not inside template arguments.
   std::size_t depth = 0, start = 0;
@@ -24,9 +22,9 @@ std::string without_namespaces(const std::string& qualified) {
 }
 
 template <class F>
-std::size_t live_user_hooks(const HookList<F>& hooks) {
-  return static_cast<std::size_t>(std::count_if(
-      hooks.begin(), hooks.end(), [](const auto& h) { return h->alive && !h->internal; }));
+HookList<F> only_users(HookList<F> hooks) {
+  std::erase_if(hooks, [](const auto& h) { return !h->alive || h->internal; });
+  return hooks;
 }
 
 template <class F>
@@ -52,6 +50,30 @@ void put_internal_first(HookList<F>& hooks, F call) {
 }  // namespace
 
 namespace detail {
+
+constinit thread_local CallInterceptor* active_interceptor = nullptr;
+
+std::vector<ForwardArg> arguments(std::vector<ForwardArg> named,
+                                  const std::vector<ForwardArg::Kind>& kinds) {
+  if (named.empty())
+    for (std::size_t i = 0; i < kinds.size(); ++i)
+      named.push_back({i < 3 ? std::string(1, "xyz"[i]) : "arg" + std::to_string(i)});
+  check(named.size() == kinds.size(), "arguments() names ", named.size(), ", forward takes ",
+        kinds.size());
+  for (std::size_t i = 0; i < kinds.size(); ++i) named[i].kind = kinds[i];
+  return named;
+}
+
+std::vector<Value> with_defaults(const std::vector<ForwardArg>& all, std::span<const Value> given) {
+  std::vector<Value> args(given.begin(), given.end());
+  for (std::size_t i = args.size(); i < all.size(); ++i) {
+    check(all[i].default_value.has_value(), "forward takes ", all.size(), " arguments, got ",
+          given.size(), "; '", all[i].name, "' is missing and has no default");
+    args.push_back(*all[i].default_value);
+  }
+  return args;
+}
+
 std::string demangle(const std::type_info& type) {
   int status = 0;
   char* text = abi::__cxa_demangle(type.name(), nullptr, nullptr, &status);
@@ -62,10 +84,10 @@ std::string demangle(const std::type_info& type) {
 }  // namespace detail
 
 CallInterceptor* CallInterceptor::active() {
-  return active_interceptor;
+  return detail::active_interceptor;
 }
 CallInterceptor* CallInterceptor::set_active(CallInterceptor* interceptor) {
-  return std::exchange(active_interceptor, interceptor);
+  return std::exchange(detail::active_interceptor, interceptor);
 }
 
 Module::Module(const Module& other)
@@ -182,7 +204,20 @@ bool Module::has_internal_hook() const {
          std::any_of(hooks_.begin(), hooks_.end(), internal);
 }
 std::size_t Module::user_hooks() const {
-  return live_user_hooks(pre_hooks_) + live_user_hooks(hooks_);
+  return user_pre_hooks().size() + user_forward_hooks().size();
+}
+
+HookList<ForwardPreHook> Module::user_pre_hooks() const {
+  return only_users(pre_hooks_);
+}
+HookList<ForwardHook> Module::user_forward_hooks() const {
+  return only_users(hooks_);
+}
+void Module::share_user_hooks(const Module& from) {
+  const auto pre = from.user_pre_hooks();
+  const auto post = from.user_forward_hooks();
+  pre_hooks_.insert(pre_hooks_.end(), pre.begin(), pre.end());
+  hooks_.insert(hooks_.end(), post.begin(), post.end());
 }
 
 void Module::train(bool mode) {

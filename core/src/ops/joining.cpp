@@ -371,7 +371,8 @@ constinit const Op<TensorList(const Tensor&, const Shape&, std::int64_t)> split{
     {.name = "split",
      .forward = split_forward,
      .derivative = split_backward,
-     .traits = moving_traits}};
+     .traits = moving_traits,
+     .count = [](std::span<const Value> args) { return args[1].to_shape().size(); }}};
 constinit const Op<TensorList(const Tensor&, std::int64_t, std::int64_t)> chunk{
     {.name = "chunk",
      .forward = chunk_forward,

@@ -307,14 +307,27 @@ constinit const Op<Tensor(const Tensor&)> detach{
     {.name = "detach",
      .forward = detach_forward,
      .traits = {.shape_only = true, .shares_qparams = true, .differentiable = false}}};
+constinit const Op<std::int64_t(const Tensor&, std::int64_t)> size{
+    {.name = "size",
+     .forward = [](const Tensor& a, std::int64_t dim) { return a.size(dim); },
+     .traits = {.shape_only = true, .differentiable = false}}};
+constinit const Op<Value(const Value::List&, std::int64_t)> getitem{
+    {.name = "getitem",
+     .forward =
+         [](const Value::List& list, std::int64_t i) {
+           const auto n = static_cast<std::int64_t>(list.size());
+           check(i >= -n && i < n, "getitem: there is no element ", i, ", the list has ", n);
+           return list[static_cast<std::size_t>(i < 0 ? i + n : i)];
+         },
+     .traits = {.shape_only = true, .shares_qparams = true, .differentiable = false}}};
 }  // namespace ops
 
 std::vector<const OpBase*> shape_ops() {
-  return {&ops::reshape, &ops::flatten,      &ops::permute,   &ops::transpose,
-          &ops::expand,  &ops::squeeze,      &ops::unsqueeze, &ops::select,
-          &ops::slice,   &ops::contiguous,   &ops::detach,    &ops::cat,
-          &ops::stack,   &ops::split,        &ops::chunk,     &ops::index_select,
-          &ops::gather,  &ops::masked_select};
+  return {&ops::reshape, &ops::flatten,       &ops::permute,   &ops::transpose,
+          &ops::expand,  &ops::squeeze,       &ops::unsqueeze, &ops::select,
+          &ops::slice,   &ops::contiguous,    &ops::detach,    &ops::cat,
+          &ops::stack,   &ops::split,         &ops::chunk,     &ops::index_select,
+          &ops::gather,  &ops::masked_select, &ops::size,      &ops::getitem};
 }
 
 Tensor reshape(const Tensor& a, const Shape& shape) {

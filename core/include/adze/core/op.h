@@ -72,6 +72,12 @@ struct OpTraits {
   bool differentiable = true;   // false: results are constants for autograd, on purpose
 };
 
+/// What a call of an op gives back.
+struct OpResults {
+  bool packed = false;    // a list or a tuple of tensors, not one value
+  std::size_t count = 1;  // 0: not known before the op runs
+};
+
 /// An op without its types: name, traits, derivative, and a boxed entry that calls it by value.
 class OpBase {
  public:
@@ -82,6 +88,8 @@ class OpBase {
   const OpTraits& traits() const { return traits_; }
   autograd::Derivative derivative() const { return derivative_; }
   virtual std::size_t arity() const = 0;
+  /// How many results a call with these arguments has.
+  virtual OpResults results(std::span<const Value> args) const = 0;
   /// Calls the op through the funnel, like a typed call. Throws when the number or the kinds of
   /// the arguments do not fit.
   virtual Value call_boxed(std::span<const Value> args) const = 0;
@@ -155,10 +163,12 @@ class Op<R(Args...)> final : public OpBase {
     R (*forward)(Args...);
     autograd::Derivative derivative = nullptr;
     OpTraits traits = {};
+    // Ops that return a list: its length, where the arguments tell.
+    std::size_t (*count)(std::span<const Value> args) = nullptr;
   };
 
   constexpr explicit Op(const Definition& d)
-      : OpBase(d.name, d.traits, d.derivative), forward_(d.forward) {}
+      : OpBase(d.name, d.traits, d.derivative), forward_(d.forward), count_(d.count) {}
 
   R operator()(Args... args) const {
     Symbol* symbol = nullptr;
@@ -172,6 +182,15 @@ class Op<R(Args...)> final : public OpBase {
   }
 
   std::size_t arity() const override { return sizeof...(Args); }
+  OpResults results(std::span<const Value> args) const override {
+    if constexpr (std::same_as<R, TensorList>) {
+      return {true, count_ ? count_(args) : 0};
+    } else if constexpr (requires { std::tuple_size<R>::value; }) {
+      return {true, std::tuple_size_v<R>};
+    } else {
+      return {};
+    }
+  }
   Value call_boxed(std::span<const Value> args) const override {
     check(args.size() == sizeof...(Args), name(), ": takes ", sizeof...(Args), " arguments, got ",
           args.size());
@@ -197,6 +216,7 @@ class Op<R(Args...)> final : public OpBase {
   }
 
   R (*forward_)(Args...);
+  std::size_t (*count_)(std::span<const Value> args);
 };
 
 /// All ops of the library, in the order of their families.

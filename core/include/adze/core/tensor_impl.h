@@ -1,12 +1,52 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <typeinfo>
 
 #include "adze/core/storage.h"
 #include "adze/core/tensor.h"
 
 namespace adze {
+
+/// One object that is computed from the elements of a tensor and kept with it, such as a weight in
+/// the order a kernel reads. Safe to use from several threads.
+class Derived {
+ public:
+  /// The object of type T for this version of the tensor; `make()` builds it when there is none.
+  template <class T, class Make>
+  std::shared_ptr<const T> get(std::uint64_t version, Make&& make) {
+    std::lock_guard lock(mutex_);
+    if (!object_ || version_ != version || *type_ != typeid(T)) {
+      object_ = std::make_shared<const T>(make());
+      version_ = version;
+      type_ = &typeid(T);
+    }
+    return std::static_pointer_cast<const T>(object_);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::shared_ptr<const void> object_;
+  std::uint64_t version_ = 0;
+  const std::type_info* type_ = nullptr;
+};
+
+/// Holds the Derived of one tensor, made at first use; a copy of the tensor starts without.
+class DerivedSlot {
+ public:
+  DerivedSlot() = default;
+  DerivedSlot(const DerivedSlot&) {}
+  DerivedSlot& operator=(const DerivedSlot&) = delete;
+  ~DerivedSlot() { delete object_.load(std::memory_order_relaxed); }
+  Derived& operator*() const;
+
+ private:
+  mutable std::atomic<Derived*> object_{nullptr};
+};
 
 /// What a Tensor handle points to. Library code and op authors use it; applications use Tensor.
 struct TensorImpl {
@@ -22,6 +62,7 @@ struct TensorImpl {
   QuantizerPtr quantizer;                    // q-dtypes only
   std::shared_ptr<autograd::Meta> autograd;  // null: no gradient wanted
   std::shared_ptr<Symbol> symbol;            // null: an ordinary tensor
+  DerivedSlot derived;                       // what kernels keep with the tensor
 };
 
 /// A new contiguous tensor with uninitialised memory. `quantizer` is required for q-dtypes.

@@ -47,7 +47,8 @@ class Value {
   bool is_list() const { return std::holds_alternative<List>(v_); }
 
   // Each throws an Error that names what the value is when it is something else. Numbers convert
-  // where nothing is lost (int to double, bool to int); an undefined Tensor stands for none.
+  // where nothing is lost (int to double, bool to int), and so does a tensor of one number; an
+  // undefined Tensor stands for none.
   Tensor to_tensor() const;
   TensorList to_tensor_list() const;
   bool to_bool() const;

@@ -96,6 +96,7 @@ class Sequential : public ModuleOf<Sequential, Container> {
   /// The same with a name.
   void push_back(std::string name, ModulePtr module) { add(std::move(name), std::move(module)); }
 
+  static std::vector<ForwardArg> arguments() { return {{"input"}}; }
   Tensor forward(const Tensor& x);
 };
 

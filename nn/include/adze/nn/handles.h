@@ -12,8 +12,13 @@
 
 namespace adze::nn {
 
+class CallInterceptor;
 class Module;
 using ModulePtr = std::shared_ptr<Module>;
+
+namespace detail {
+extern constinit thread_local CallInterceptor* active_interceptor;
+}
 
 /// A named tensor of a module. It owns the name (its position) and a share of the slot; copying the
 /// handle ties. Used as a Tensor it gives the effective value.
@@ -23,8 +28,13 @@ class Parameter {
   /// (a layer without bias) and is left out of every listing.
   Parameter(std::string name, Tensor value);
 
-  operator Tensor() const { return slot_->value(); }
-  Tensor value() const { return slot_->value(); }
+  operator Tensor() const { return value(); }
+  /// The effective value; a symbol while the network around it is traced.
+  Tensor value() const {
+    if (detail::active_interceptor) [[unlikely]]
+      return traced_value();
+    return slot_->value();
+  }
   bool defined() const { return slot_->original().defined(); }
   const std::string& name() const { return name_; }
   const SlotPtr& slot() const { return slot_; }
@@ -44,6 +54,8 @@ class Parameter {
   Parameter(BufferTag, std::string name, Tensor value, bool persistent, bool resizable);
 
  private:
+  Tensor traced_value() const;
+
   std::string name_;
   SlotPtr slot_;
   bool buffer_ = false, persistent_ = true, resizable_ = false;

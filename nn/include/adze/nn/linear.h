@@ -31,6 +31,7 @@ class Linear : public ModuleOf<Linear> {
   /// Draws weight and bias again; null is the default generator.
   void reset_parameters(Generator* generator = nullptr);
 
+  static std::vector<ForwardArg> arguments() { return {{"input"}}; }
   Tensor forward(const Tensor& x);
   std::string extra_repr() const override;
 

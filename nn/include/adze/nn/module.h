@@ -2,6 +2,7 @@
 
 #include <any>
 #include <atomic>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -17,16 +18,29 @@
 
 namespace adze::nn {
 
-/// Sees module calls on symbolic tensors while a network is traced; the tracer implements it.
+/// Sees calls of modules and reads of parameters while a network is traced; the tracer implements
+/// it.
 class CallInterceptor {
  public:
   virtual ~CallInterceptor() = default;
   /// The result when the call becomes one node; nothing when the module is to be traced through.
   virtual std::optional<Value> call_module(Module& module, std::span<const Value> args) = 0;
+  /// The symbol that stands for the parameter; nothing when its value is to be read.
+  virtual std::optional<Tensor> read_parameter(const Parameter&) { return std::nullopt; }
   /// The interceptor of this thread, or nullptr.
   static CallInterceptor* active();
   /// Installs one and returns the previous.
   static CallInterceptor* set_active(CallInterceptor* interceptor);
+};
+
+/// One argument of a module's forward.
+struct ForwardArg {
+  /// What the argument can be, as far as its C++ type tells.
+  enum class Kind : std::uint8_t { tensor, tensor_list, other };
+
+  std::string name;                         // its name in graphs
+  std::optional<Value> default_value = {};  // what it is when a call leaves it out
+  Kind kind = Kind::tensor;                 // filled in from the type
 };
 
 struct Memo;
@@ -43,8 +57,12 @@ enum class Slots : std::uint8_t;
 ///       void fields(nn::FieldList& f) override { f(fc, act, gain); }
 ///     };
 ///
-/// `forward` may take and return any types that Value can hold. Copying a module is shallow: its
-/// handles are shared. `deepcopy` makes an independent one.
+/// `forward` may take and return any types that Value can hold. A class may name its arguments, and
+/// give the last ones defaults for calls that leave them out, with a static function:
+///
+///     static std::vector<nn::ForwardArg> arguments() { return {{"x"}, {"scale", 1.0}}; }
+///
+/// Copying a module is shallow: its handles are shared. `deepcopy` makes an independent one.
 class Module {
  public:
   virtual ~Module() = default;
@@ -55,6 +73,10 @@ class Module {
   virtual std::string qualified_type() const = 0;
   /// What stands between the parentheses when printed: "in_features=4, out_features=2".
   virtual std::string extra_repr() const { return {}; }
+  /// What, beside its tensors and children, is needed to build it again ("p" of a Dropout).
+  virtual std::map<std::string, Value> config() const { return {}; }
+  /// The arguments of forward: named by the class, else "x", "y", "z", "arg3", ...
+  virtual std::vector<ForwardArg> forward_args() const { return {}; }
   /// The module whose slots a swap takes over: a fused container names its child.
   virtual Module& slot_holder() { return *this; }
   /// True for one module that stands for a fused pair (qat or quantized LinearReLU): the name its
@@ -65,6 +87,8 @@ class Module {
   Tensor operator()(const Tensor& x);
   Tensor operator()(const Tensor& a, const Tensor& b);
   Value call(std::vector<Value> args);
+  /// Runs forward alone.
+  Value call_forward(std::span<const Value> args) { return forward_values(args); }
 
   /// The module as a M; throws when it is something else.
   template <class M>
@@ -93,6 +117,11 @@ class Module {
   bool has_internal_hook() const;
   /// Number of live hooks that users registered.
   std::size_t user_hooks() const;
+  /// Those hooks, as entries that may be shared: a handle ends the hook wherever the entry is.
+  HookList<ForwardPreHook> user_pre_hooks() const;
+  HookList<ForwardHook> user_forward_hooks() const;
+  /// Also calls the hooks that users registered on `from`.
+  void share_user_hooks(const Module& from);
 
   // ---- mode ------------------------------------------------------------------------------------
   bool training() const { return training_; }
@@ -141,6 +170,23 @@ std::string type_name(const std::type_info& type);
 namespace detail {
 std::string demangle(const std::type_info& type);
 
+/// The arguments with defaults put in for those that a call left out; throws when one has none.
+std::vector<Value> with_defaults(const std::vector<ForwardArg>& all, std::span<const Value> given);
+/// As many arguments as kinds: those that the class named, or by position.
+std::vector<ForwardArg> arguments(std::vector<ForwardArg> named,
+                                  const std::vector<ForwardArg::Kind>& kinds);
+template <class A>
+constexpr ForwardArg::Kind kind_of() {
+  if constexpr (std::same_as<A, Tensor> || std::same_as<A, std::optional<Tensor>> ||
+                std::same_as<A, Value>) {
+    return ForwardArg::Kind::tensor;
+  } else if constexpr (std::same_as<A, TensorList> || std::same_as<A, Value::List>) {
+    return ForwardArg::Kind::tensor_list;
+  } else {
+    return ForwardArg::Kind::other;
+  }
+}
+
 template <class F>
 struct Signature;
 template <class C, class R, class... A>
@@ -149,9 +195,16 @@ struct Signature<R (C::*)(A...)> {
       std::same_as<R, Tensor> && std::same_as<std::tuple<A...>, std::tuple<const Tensor&>>;
   template <class D>
   static Value call(D& self, std::span<const Value> args) {
+    if (args.size() < sizeof...(A)) [[unlikely]] {
+      const std::vector<Value> all = with_defaults(self.forward_args(), args);
+      return call(self, std::span<const Value>(all), std::index_sequence_for<A...>{});
+    }
     check(args.size() == sizeof...(A), "forward takes ", sizeof...(A), " arguments, got ",
           args.size());
     return call(self, args, std::index_sequence_for<A...>{});
+  }
+  static std::vector<ForwardArg> arguments(std::vector<ForwardArg> named) {
+    return detail::arguments(std::move(named), {kind_of<std::remove_cvref_t<A>>()...});
   }
   template <class D, std::size_t... I>
   static Value call(D& self, std::span<const Value> args, std::index_sequence<I...>) {
@@ -169,6 +222,11 @@ class ModuleOf : public Base {
  public:
   using Base::Base;
   std::string qualified_type() const override { return detail::demangle(typeid(D)); }
+  std::vector<ForwardArg> forward_args() const override {
+    std::vector<ForwardArg> named;
+    if constexpr (requires { D::arguments(); }) named = D::arguments();
+    return detail::Signature<decltype(&D::forward)>::arguments(std::move(named));
+  }
 
  protected:
   Tensor forward_tensor(const Tensor& x) override {

@@ -56,6 +56,10 @@ extern const Op<TensorList(const Tensor&, const Shape&, std::int64_t)> split;
 extern const Op<TensorList(const Tensor&, std::int64_t, std::int64_t)> chunk;
 extern const Op<Tensor(const Tensor&, std::int64_t, const Tensor&)> index_select, gather;
 extern const Op<Tensor(const Tensor&, const Tensor&)> masked_select;
+/// `a.size(dim)` as a step of a graph.
+extern const Op<std::int64_t(const Tensor&, std::int64_t)> size;
+/// One element of a list, such as the results of `split`.
+extern const Op<Value(const Value::List&, std::int64_t)> getitem;
 }  // namespace ops
 
 }  // namespace adze
