@@ -1,0 +1,183 @@
+#include "plan.h"
+
+#include <unordered_map>
+
+#include "adze/nn/traversal.h"
+
+namespace adze::fx {
+namespace {
+
+bool same_number(const Value& a, const Value& b) {
+  const auto is_number = [](const Value& v) { return v.is_bool() || v.is_int() || v.is_double(); };
+  return is_number(a) && is_number(b) && a.to_double() == b.to_double();
+}
+
+// Gives out the smallest free register.
+class Registers {
+ public:
+  std::int32_t take() {
+    if (free_.empty()) return static_cast<std::int32_t>(count_++);
+    const std::int32_t reg = free_.back();
+    free_.pop_back();
+    return reg;
+  }
+  void release(std::int32_t reg) { free_.push_back(reg); }
+  std::size_t count() const { return count_; }
+
+ private:
+  std::vector<std::int32_t> free_;
+  std::size_t count_ = 0;
+};
+
+}  // namespace
+
+Plan::Plan(GraphModule& module) : version_(module.graph().version()) {
+  Graph& graph = module.graph();
+  graph.lint(&module);
+  std::unordered_map<const Node*, const Node*> last_user;
+  for (const Node& n : graph.nodes())
+    for (const Node* input : n.all_input_nodes()) last_user[input] = &n;
+
+  Registers registers;
+  std::unordered_map<const Node*, std::int32_t> home;
+  // A register is handed over with its last mention in the arguments of its last user.
+  const std::function<Source(const Argument&, const Node&)> source = [&](const Argument& a,
+                                                                         const Node& user) {
+    Source s;
+    if (a.is_node()) {
+      s.reg = home.at(a.node());
+    } else if (a.is_constant()) {
+      s.constant = a.constant();
+    } else {
+      s.is_list = true;
+      for (const Argument& e : a.list()) s.list.push_back(source(e, user));
+    }
+    return s;
+  };
+  const std::function<bool(std::vector<Source>&, std::int32_t)> mark_last =
+      [&](std::vector<Source>& list, std::int32_t reg) {
+        for (auto it = list.rbegin(); it != list.rend(); ++it) {
+          if (it->is_list && mark_last(it->list, reg)) return true;
+          if (it->reg != reg) continue;
+          it->last_use = true;
+          return true;
+        }
+        return false;
+      };
+  const auto sources = [&](const Node& n) {
+    std::vector<Source> all;
+    for (const Argument& a : n.args()) all.push_back(source(a, n));
+    for (const Node* input : n.all_input_nodes()) {
+      if (last_user.at(input) != &n) continue;
+      mark_last(all, home.at(input));
+      registers.release(home.at(input));
+    }
+    return all;
+  };
+  const auto note_way = [&](const std::string& path) {
+    nn::Module* at = &module;
+    std::string_view rest = path;
+    for (std::size_t dot = 0; dot != rest.npos;
+         rest.remove_prefix(dot == rest.npos ? 0 : dot + 1)) {
+      dot = rest.find('.');
+      const nn::Submodule* child = at->find_child(rest.substr(0, dot));
+      if (!child) return;
+      handles_.emplace_back(child, child->ptr().get());
+      owners_.push_back(child->ptr());
+      at = child->ptr().get();
+    }
+  };
+
+  // Inputs are loaded before the first step, wherever their placeholders stand.
+  for (const Node* n : graph.placeholders()) {
+    home[n] = registers.take();
+    inputs_.push_back({n, home[n], n->args().size() > 1});
+  }
+  for (const Input& input : inputs_)
+    if (!last_user.contains(input.node)) registers.release(input.reg);
+
+  for (const Node& n : graph.nodes()) {
+    if (n.is_placeholder()) continue;
+    if (n.is_output()) {
+      result_ = std::move(sources(n).at(0));
+      break;
+    }
+    Step step{.node = &n, .op = n.op(), .function = n.function(), .args = sources(n)};
+    if (n.is_module_call()) {
+      step.module = module.submodule(n).ptr().get();
+      note_way(n.target());
+    } else if (n.is_get_attr()) {
+      step.parameter = &module.parameter(n);
+      note_way(n.target());
+    }
+    if (last_user.contains(&n)) step.reg = home[&n] = registers.take();
+    steps_.push_back(std::move(step));
+  }
+  register_count_ = registers.count();
+}
+
+bool Plan::is_current(const GraphModule& module) const {
+  if (version_ != module.graph().version()) return false;
+  for (const auto& [handle, target] : handles_)
+    if (handle->ptr().get() != target) return false;
+  return true;
+}
+
+Value Plan::get(const Source& source, std::vector<Value>& registers) const {
+  if (source.reg >= 0) {
+    Value& v = registers[static_cast<std::size_t>(source.reg)];
+    if (source.last_use) return std::move(v);
+    return v;
+  }
+  if (!source.is_list) return source.constant;
+  Value::List list;
+  list.reserve(source.list.size());
+  for (const Source& s : source.list) list.push_back(get(s, registers));
+  return list;
+}
+
+void Plan::load_inputs(std::span<const Value> args, std::vector<Value>& registers) const {
+  check(args.size() <= inputs_.size(), "forward takes ", inputs_.size(), " arguments, got ",
+        args.size());
+  for (std::size_t i = 0; i < inputs_.size(); ++i) {
+    const Node& n = *inputs_[i].node;
+    check(i < args.size() || !n.args().empty(), "forward: argument '", n.target(),
+          "' is missing and has no default");
+    const Value& given = i < args.size() ? args[i] : n.arg(0).constant();
+    if (inputs_[i].only_default && i < args.size()) {
+      const Value& traced = n.arg(0).constant();
+      check(same_value(given, traced) || same_number(given, traced), "forward: the network was ",
+            "traced with '", n.target(), "' = ", traced.str(), " and computes nothing else, got ",
+            given.str(), "; trace it again with that value");
+    }
+    registers[static_cast<std::size_t>(inputs_[i].reg)] = given;
+  }
+}
+
+Value Plan::run_step(const Step& step, std::vector<Value>& registers,
+                     std::vector<Value>& args) const {
+  if (step.op == Opcode::get_attr) return step.parameter->value();
+  args.clear();
+  for (const Source& s : step.args) args.push_back(get(s, registers));
+  if (step.op == Opcode::call_function) return step.function->call_boxed(args);
+  return step.module->call(args);
+}
+
+Value Plan::run(std::span<const Value> given) const {
+  std::vector<Value> registers(register_count_), args;
+  load_inputs(given, registers);
+  for (const Step& step : steps_) {
+    try {
+      Value result = run_step(step, registers, args);
+      if (step.reg >= 0) registers[static_cast<std::size_t>(step.reg)] = std::move(result);
+    } catch (Error& e) {
+      e.enter(step.op == Opcode::call_module
+                  ? step.node->target()
+                  : nn::join_path(step.node->meta.module_path, step.node->name()));
+      throw;
+    }
+  }
+  return get(result_, registers);
+}
+
+}  // namespace adze::fx

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "adze/fx/graph_module.h"
+
+namespace adze::fx {
+
+/// A graph made ready to run: targets resolved, results in numbered registers that are free again
+/// after their last use.
+class Plan {
+ public:
+  /// Throws unless the graph passes its lint against the members of `module`.
+  explicit Plan(GraphModule& module);
+
+  /// False when the graph or a module on the way to a target was changed since.
+  bool is_current(const GraphModule& module) const;
+  Value run(std::span<const Value> args) const;
+
+ private:
+  // Where an argument comes from: a register, a constant, or a list of such.
+  struct Source {
+    std::int32_t reg = -1;
+    bool last_use = false;
+    bool is_list = false;
+    Value constant;
+    std::vector<Source> list;
+  };
+  struct Step {
+    const Node* node;
+    Opcode op;
+    const OpBase* function = nullptr;
+    nn::Module* module = nullptr;
+    const nn::Parameter* parameter = nullptr;
+    std::vector<Source> args;
+    std::int32_t reg = -1;  // -1: nobody uses the result
+  };
+  struct Input {
+    const Node* node;
+    std::int32_t reg;
+    bool only_default = false;
+  };
+
+  Value get(const Source& source, std::vector<Value>& registers) const;
+  void load_inputs(std::span<const Value> args, std::vector<Value>& registers) const;
+  Value run_step(const Step& step, std::vector<Value>& registers, std::vector<Value>& args) const;
+
+  std::uint64_t version_;
+  std::vector<std::pair<const nn::Submodule*, const nn::Module*>> handles_;
+  std::vector<nn::ModulePtr> owners_;  // keeps handles_ alive
+  std::vector<Input> inputs_;
+  std::vector<Step> steps_;
+  Source result_;
+  std::size_t register_count_ = 0;
+};
+
+}  // namespace adze::fx
