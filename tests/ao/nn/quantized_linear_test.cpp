@@ -192,20 +192,19 @@ TEST_CASE("Leading dimensions are kept and an empty batch is fine", "[ao][linear
 TEST_CASE("Quantized linear names what does not fit", "[ao][linear][errors]") {
   const Tensor w = quantize_per_tensor(ones({2, 3}), 0.01, 0, qint8);
   nnq::Linear layer(w, {}, 0.1, 0);
-  CHECK(
-      error_of([&] {
-        layer(ones({1, 3}));
-      }) ==
-      "quantized linear: expected a quantized input, got float32; quantize it first (a QuantStub, "
-      "or a qconfig for the layer before)");
+  CHECK(error_of([&] {
+          layer(ones({1, 3}));
+        }) ==
+        "quantized::linear: expected a quantized input, got float32; insert a QuantStub, or let "
+        "prepare_fx/convert_fx quantize the network");
   CHECK(error_of([&] {
           layer(quantize_per_tensor(ones({1, 4}), 0.1, 0, quint8));
         }) ==
-        "quantized linear: weight expects 3 input features, input has 4 (input (1, 4), weight (2, "
+        "quantized::linear: weight expects 3 input features, input has 4 (input (1, 4), weight (2, "
         "3))");
   CHECK(error_of([&] {
           nnq::Linear(ones({2, 3}), {}, 0.1, 0);
-        }) == "quantized linear: weight must be qint8, got float32");
+        }) == "quantized::linear: weight must be qint8, got float32");
   CHECK(error_of([&] {
           nnq::Linear(w, ones({3}), 0.1, 0);
         }).find("bias must be float32 with 2 elements") != std::string::npos);
@@ -214,11 +213,28 @@ TEST_CASE("Quantized linear names what does not fit", "[ao][linear][errors]") {
   nnq::dynamic::Linear dynamic(w, {});
   CHECK(error_of([&] {
           dynamic(quantize_per_tensor(ones({1, 3}), 0.1, 0, quint8));
-        }) == "dynamic quantized linear: expected a float32 input, got quint8");
+        }) ==
+        "quantized::linear_dynamic: expected a float32 input, got quint8; dequantize() it first");
   const Tensor wrong = quantize_per_channel(ones({2, 3}), tensor({1, 1, 1}),
                                             tensor_of<std::int64_t>({0, 0, 0}), 1, qint8);
   CHECK(error_of([&] { nnq::Linear(wrong, {}, 0.1, 0); }).find("along axis 0, got axis 1") !=
         std::string::npos);
+}
+
+TEST_CASE("A float tensor that reaches a quantized layer is an error with the layer's path",
+          "[ao][linear][errors]") {
+  const Tensor w = quantize_per_tensor(ones({3, 3}), 0.01, 0, qint8);
+  const auto inner = nn::make<nn::Sequential>();
+  inner->append(nn::make<nn::ReLU>());
+  inner->append(nn::make<nniq::LinearReLU>(w, Tensor(), 0.1, 0));
+  const auto net = nn::make<nn::Sequential>();
+  net->append(nn::make<nn::Identity>());
+  net->append(inner);
+  CHECK(error_of([&] {
+          (*net)(ones({1, 3}));
+        }) ==
+        "1.1: quantized::linear_relu: expected a quantized input, got float32; insert a QuantStub, "
+        "or let prepare_fx/convert_fx quantize the network");
 }
 
 TEST_CASE("Loading or setting weights is seen by the next call", "[ao][linear]") {
