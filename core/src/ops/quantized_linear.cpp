@@ -21,16 +21,23 @@ namespace {
 
 // ---- the weight ---------------------------------------------------------------------------------
 
+// Values of all output channels in common, or one for each; none: all 0.
+template <class T>
+kernels::PerChannel<T> per_channel(const std::vector<T>& values) {
+  if (values.empty()) return {};
+  return {values.data(), values.size() > 1 ? 1 : 0};
+}
+
 // An int8 weight in the order its kernel reads. Immutable, kept with the tensor it is made of.
 struct PackedLinearWeight {
   explicit PackedLinearWeight(const Tensor& weight);
 
-  kernels::PerChannel<float> channel_scales() const {
-    return {scales.data(), scales.size() > 1 ? 1 : 0};
-  }
-  kernels::PerChannel<std::int32_t> channel_zero_points() const {
-    if (zero_points.empty()) return {};
-    return {zero_points.data(), zero_points.size() > 1 ? 1 : 0};
+  // What a sum is multiplied by: x_scale * scales[c] / out_scale.
+  std::vector<float> multipliers(float x_scale, float out_scale) const {
+    std::vector<float> m(scales.size());
+    kernels::linear_multipliers(x_scale, per_channel(scales), out_scale,
+                                static_cast<std::int64_t>(m.size()), m.data());
+    return m;
   }
 
   std::vector<float> scales;              // one, or one per output channel
@@ -122,16 +129,16 @@ Tensor linear_static(std::string_view op, const Tensor& input, const Tensor& wei
   const std::int64_t n = weight.size(0), k = weight.size(1);
   const float x_scale = float_scale(op, x.q_scale());
   const UnsignedInput a(x);
-  std::vector<float> multipliers(static_cast<std::size_t>(n)), scaled_bias;
-  kernels::linear_multipliers(x_scale, w->channel_scales(), grid.scale, n, multipliers.data());
+  const std::vector<float> multipliers = w->multipliers(x_scale, grid.scale);
+  std::vector<float> scaled_bias;
   kernels::OutputStage stage;
   stage.type = dtype == qint8 ? kernels::OutputType::s8 : kernels::OutputType::u8;
   stage.a_zero_point = a.zero_point;
-  stage.w_zero_points = w->channel_zero_points();
-  stage.multipliers = {multipliers.data(), 1};
+  stage.w_zero_points = per_channel(w->zero_points);
+  stage.multipliers = per_channel(multipliers);
   if (bias.defined()) {
     scaled_bias.resize(static_cast<std::size_t>(n));
-    kernels::linear_bias(packed(bias).data<float>(), x_scale, w->channel_scales(), n,
+    kernels::linear_bias(packed(bias).data<float>(), x_scale, per_channel(w->scales), n,
                          scaled_bias.data());
     stage.bias = {scaled_bias.data(), 1};
   }
@@ -161,13 +168,12 @@ Tensor linear_dynamically(std::string_view op, const Tensor& input, const Tensor
   const QParams q = choose_qparams(range.min, range.max, 0, 255, reduce_range);
   const kernels::Affine grid{static_cast<float>(q.scale), static_cast<std::int32_t>(q.zero_point),
                              0, reduce_range ? 127 : 255};
-  std::vector<float> multipliers(static_cast<std::size_t>(n));
-  kernels::linear_multipliers(grid.scale, w->channel_scales(), 1.0f, n, multipliers.data());
+  const std::vector<float> multipliers = w->multipliers(grid.scale, 1.0f);
   kernels::OutputStage stage;
   stage.type = kernels::OutputType::f32;
   stage.a_zero_point = grid.zero_point;
-  stage.w_zero_points = w->channel_zero_points();
-  stage.multipliers = {multipliers.data(), 1};
+  stage.w_zero_points = per_channel(w->zero_points);
+  stage.multipliers = per_channel(multipliers);
   if (b.defined()) stage.bias = {b.data<float>(), 1};
   stage.relu = relu;
   kernels::gemm_f32s8(x.data<float>(), k, out.numel() / n, grid, w->weights, stage,
