@@ -9,8 +9,8 @@ namespace adze {
 const std::vector<const OpBase*>& all_ops() {
   static const std::vector<const OpBase*> ops = [] {
     std::vector<const OpBase*> all;
-    for (const auto family :
-         {elementwise_ops, reduction_ops, linalg_ops, functional_ops, shape_ops, quantize_ops}) {
+    for (const auto family : {elementwise_ops, reduction_ops, linalg_ops, functional_ops, shape_ops,
+                              quantize_ops, quantized_ops}) {
       const std::vector<const OpBase*> part = family();
       all.insert(all.end(), part.begin(), part.end());
     }

@@ -47,17 +47,6 @@ adze::nn::ModulePtr dynamic_form(adze::nn::Module& module) {
 
 }  // namespace
 
-std::shared_ptr<const LinearPackedParams> PackedCache::get(const adze::nn::Parameter& weight,
-                                                           const adze::nn::Parameter& bias) const {
-  const std::uint64_t now = weight.slot()->version() + bias.slot()->version();
-  std::lock_guard lock(mutex_);
-  if (!packed_ || version_ != now) {
-    packed_ = std::make_shared<const LinearPackedParams>(weight.value(), bias.value());
-    version_ = now;
-  }
-  return packed_;
-}
-
 LinearBase::LinearBase(Tensor weight_values, Tensor bias_values)
     : weight("weight", std::move(weight_values)),
       bias("bias", bias_values.defined() ? bias_values.detach() : bias_values) {}
@@ -66,7 +55,7 @@ void LinearBase::set_weight_bias(const Tensor& new_weight, const Tensor& new_bia
   check(new_weight.sizes() == weight.slot()->original().sizes(), type(),
         ": weight must stay of shape ", weight.slot()->original().sizes(), ", got ",
         new_weight.sizes());
-  if (new_weight.dtype() == qint8) LinearPackedParams valid(new_weight, new_bias);
+  if (new_weight.dtype() == qint8) adze::quantized::linear_prepack(new_weight, new_bias);
   weight.slot()->reset(new_weight);
   bias.slot()->reset(new_bias.defined() ? new_bias.detach() : new_bias);
 }
@@ -78,7 +67,7 @@ Linear::Linear(Tensor weight_values, Tensor bias_values, double scale_value,
       zero_point("zero_point", int_scalar(zero_point_value)),
       dtype_(dtype) {
   quantizer_of(scale, zero_point, dtype);
-  packed();
+  adze::quantized::linear_prepack(weight, bias);
 }
 
 void Linear::fields(adze::nn::FieldList& f) {
@@ -91,7 +80,8 @@ Tensor Linear::forward(const Tensor& x) {
 }
 
 Tensor Linear::run(const Tensor& x, bool relu) {
-  return packed()->linear(x, quantizer_of(scale, zero_point, dtype_), dtype_, relu);
+  const auto op = relu ? adze::quantized::linear_relu : adze::quantized::linear;
+  return op(x, weight, bias, scale.value().item(), zero_point.value().item<std::int64_t>(), dtype_);
 }
 
 adze::nn::ModulePtr Linear::from_float(adze::nn::Module& module) {
@@ -142,7 +132,7 @@ Linear::Linear(Tensor weight_values, Tensor bias_values, LinearOptions options)
     : ModuleOf(std::move(weight_values), std::move(bias_values)), options_(options) {
   check(dtype() == qint8 || dtype() == float16,
         "dynamic quantized linear: weight must be qint8 or float16, got ", dtype());
-  if (dtype() == qint8) packed();
+  if (dtype() == qint8) adze::quantized::linear_prepack(weight, bias);
 }
 
 Tensor Linear::forward(const Tensor& x) {
@@ -150,9 +140,13 @@ Tensor Linear::forward(const Tensor& x) {
 }
 
 Tensor Linear::run(const Tensor& x, bool relu) {
-  if (dtype() == qint8) return packed()->linear_dynamic(x, options_.reduce_range, relu);
-  const Tensor y = adze::linear(x, weight.value().to(float32), bias);
-  return relu ? adze::relu(y) : y;
+  if (dtype() == float16) {
+    const auto op =
+        relu ? adze::quantized::linear_relu_dynamic_fp16 : adze::quantized::linear_dynamic_fp16;
+    return op(x, weight, bias);
+  }
+  const auto op = relu ? adze::quantized::linear_relu_dynamic : adze::quantized::linear_dynamic;
+  return op(x, weight, bias, options_.reduce_range);
 }
 
 adze::nn::ModulePtr Linear::from_float(adze::nn::Module& module) {

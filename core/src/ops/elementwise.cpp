@@ -7,6 +7,7 @@
 
 #include "ops/families.h"
 #include "ops/operands.h"
+#include "ops/quantized_operands.h"
 
 namespace adze {
 
@@ -98,6 +99,23 @@ Tensor transcendental(std::string_view name, const Tensor& a, Kernel kernel, F f
 template <class T>
 T sigmoid_of(T x) {
   return x >= T{} ? T{1} / (T{1} + std::exp(-x)) : std::exp(x) / (T{1} + std::exp(x));
+}
+
+// The integers of a quantized result cover the range of the function: [0, 1) or [-1, 1).
+Tensor sigmoid_forward(const Tensor& a) {
+  if (!a.is_quantized())
+    return transcendental("sigmoid", a, kernels::sigmoid, [](auto x) { return sigmoid_of(x); });
+  const std::int64_t zero_point = qrange(a.dtype()).min;
+  return map_values("sigmoid", a, kernels::sigmoid,
+                    make_per_tensor_quantizer(1.0 / 256, zero_point, a.dtype()));
+}
+
+Tensor tanh_forward(const Tensor& a) {
+  if (!a.is_quantized())
+    return transcendental("tanh", a, kernels::tanh, [](auto x) { return std::tanh(x); });
+  const std::int64_t zero_point = qrange(a.dtype()).min + 128;
+  return map_values("tanh", a, kernels::tanh,
+                    make_per_tensor_quantizer(2.0 / 256, zero_point, a.dtype()));
 }
 
 Tensor reciprocal_forward(const Tensor& a) {
@@ -302,21 +320,13 @@ constinit const UnaryOp relu{{.name = "relu",
                               .derivative = relu_derivative,
                               .traits = keeps_qparams}};
 constinit const UnaryOp sigmoid{{.name = "sigmoid",
-                                 .forward =
-                                     [](const Tensor& a) {
-                                       return transcendental("sigmoid", a, kernels::sigmoid,
-                                                             [](auto x) { return sigmoid_of(x); });
-                                     },
+                                 .forward = sigmoid_forward,
                                  .derivative = [](const BackwardContext& c) -> Gradients {
                                    return {c.grad() * c.output() * (1 - c.output())};
                                  },
                                  .traits = elementwise}};
 constinit const UnaryOp tanh{{.name = "tanh",
-                              .forward =
-                                  [](const Tensor& a) {
-                                    return transcendental("tanh", a, kernels::tanh,
-                                                          [](auto x) { return std::tanh(x); });
-                                  },
+                              .forward = tanh_forward,
                               .derivative = [](const BackwardContext& c) -> Gradients {
                                 return {c.grad() * (1 - adze::square(c.output()))};
                               },

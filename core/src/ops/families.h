@@ -13,5 +13,6 @@ std::vector<const OpBase*> linalg_ops();
 std::vector<const OpBase*> functional_ops();
 std::vector<const OpBase*> shape_ops();
 std::vector<const OpBase*> quantize_ops();
+std::vector<const OpBase*> quantized_ops();
 
 }  // namespace adze

@@ -3,6 +3,28 @@
 #include <cmath>
 
 namespace adze::detail {
+namespace {
+
+[[noreturn]] void fail_not_finite(std::string_view where, const Tensor& a) {
+  const float* x = a.data<float>();
+  std::int64_t count = 0, first = 0;
+  for (std::int64_t i = a.numel(); i-- > 0;) {
+    if (std::isfinite(x[i])) continue;
+    ++count;
+    first = i;
+  }
+  Shape index = a.sizes();
+  std::int64_t rest = first;
+  for (std::size_t d = index.size(); d-- > 0;) {
+    const std::int64_t size = index[d];
+    index[d] = rest % size;
+    rest /= size;
+  }
+  fail(where, ": the input must be finite, but ", count, " of its ", a.numel(),
+       " elements are not; the first is ", x[first], " at index ", index);
+}
+
+}  // namespace
 
 kernels::ChannelShape channel_shape(const Shape& sizes, std::size_t axis) {
   kernels::ChannelShape shape;
@@ -16,6 +38,13 @@ float float_scale(std::string_view where, double scale) {
   check(std::isfinite(s) && s > 0 && std::isfinite(1.0f / s), where,
         ": the scale must be finite and > 0, and so must its reciprocal in float32; got ", scale);
   return s;
+}
+
+kernels::Affine affine_of(std::string_view where, const Quantizer& quantizer, DType dtype) {
+  const QRange range = qrange(dtype);
+  return {float_scale(where, quantizer.scales[0]),
+          static_cast<std::int32_t>(quantizer.zero_points[0]), static_cast<std::int32_t>(range.min),
+          static_cast<std::int32_t>(range.max)};
 }
 
 Grid grid_of(std::string_view where, const Quantizer& quantizer, const Shape& sizes, DType dtype) {
@@ -33,6 +62,13 @@ Grid grid_of(std::string_view where, const Quantizer& quantizer, const Shape& si
       grid.zero_points.push_back(static_cast<std::int32_t>(z));
   }
   return grid;
+}
+
+kernels::MinMax finite_range(std::string_view where, const Tensor& a) {
+  if (a.numel() == 0) return {0, 0};
+  const kernels::MinMax range = kernels::min_max(a.data<float>(), a.numel());
+  if (!std::isfinite(range.min) || !std::isfinite(range.max)) fail_not_finite(where, a);
+  return range;
 }
 
 ChannelQParams read_channel_qparams(std::string_view where, const Shape& sizes,

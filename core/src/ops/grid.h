@@ -37,8 +37,15 @@ kernels::ChannelShape channel_shape(const Shape& sizes, std::size_t axis);
 /// `scale` in float32; throws when it is not finite and > 0 there, or its reciprocal is not.
 float float_scale(std::string_view where, double scale);
 
+/// The map of a per-tensor quantizer with the range of `dtype`.
+kernels::Affine affine_of(std::string_view where, const Quantizer& quantizer, DType dtype);
+
 /// The grid of a quantized tensor with those sizes.
 Grid grid_of(std::string_view where, const Quantizer& quantizer, const Shape& sizes, DType dtype);
+
+/// The range of a contiguous float32 tensor, {0, 0} without elements; throws, with the first place,
+/// when an element is not finite.
+kernels::MinMax finite_range(std::string_view where, const Tensor& a);
 
 /// Scales and zero points per channel, as given to an op.
 struct ChannelQParams {

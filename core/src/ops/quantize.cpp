@@ -41,33 +41,6 @@ void check_target(const char* op, DType dtype) {
   check(is_quantized(dtype), op, ": the dtype must be qint8, quint8 or qint32, got ", dtype);
 }
 
-[[noreturn]] void fail_not_finite(const char* op, const Tensor& a) {
-  const float* x = a.data<float>();
-  std::int64_t count = 0, first = 0;
-  for (std::int64_t i = a.numel(); i-- > 0;) {
-    if (std::isfinite(x[i])) continue;
-    ++count;
-    first = i;
-  }
-  Shape index = a.sizes();
-  std::int64_t rest = first;
-  for (std::size_t d = index.size(); d-- > 0;) {
-    const std::int64_t size = index[d];
-    index[d] = rest % size;
-    rest /= size;
-  }
-  fail(op, ": the input must be finite, but ", count, " of its ", a.numel(),
-       " elements are not; the first is ", x[first], " at index ", index);
-}
-
-// The range of a contiguous float32 tensor; throws when an element is not finite.
-kernels::MinMax finite_range(const char* op, const Tensor& a) {
-  if (a.numel() == 0) return {0, 0};
-  const kernels::MinMax range = kernels::min_max(a.data<float>(), a.numel());
-  if (!std::isfinite(range.min) || !std::isfinite(range.max)) fail_not_finite(op, a);
-  return range;
-}
-
 template <class T>
 void quantize_values(const float* x, const Grid& grid, T* q) {
   if (!grid.float_zero_points.empty()) {

@@ -5,7 +5,6 @@
 #include "adze/ao/nn/intrinsic/quantized/dynamic/linear_relu.h"
 #include "adze/ao/nn/quantized/linear.h"
 #include "adze/ao/nn/quantized/reference/linear.h"
-#include "adze/kernels/isa.h"
 
 #include "ao/composability_support.h"
 #include "support/catch.h"
@@ -51,33 +50,6 @@ struct Case {
 
 Tensor flat_ints(const Tensor& q) {
   return q.int_repr().to(int64).flatten();
-}
-
-// out[i][c] by the formula of the documentation, element by element.
-Tensor linear_by_formula(const Tensor& xq, const Tensor& wq, const Tensor& bias, float out_scale,
-                         std::int64_t out_zp, bool relu) {
-  const std::int64_t m = xq.size(0), k = xq.size(1), n = wq.size(0);
-  const auto* x = xq.data<std::uint8_t>();
-  const auto* w = wq.data<std::int8_t>();
-  const auto& q = *wq.quantizer();
-  const float xs = static_cast<float>(xq.q_scale());
-  std::vector<std::uint8_t> out(static_cast<std::size_t>(m * n));
-  for (std::int64_t i = 0; i < m; ++i) {
-    for (std::int64_t c = 0; c < n; ++c) {
-      const std::size_t ch = q.scales.size() > 1 ? static_cast<std::size_t>(c) : 0;
-      std::int32_t acc = 0;
-      for (std::int64_t p = 0; p < k; ++p)
-        acc += (x[i * k + p] - static_cast<std::int32_t>(xq.q_zero_point())) *
-               (w[c * k + p] - static_cast<std::int32_t>(q.zero_points[ch]));
-      const float ws = static_cast<float>(q.scales[ch]);
-      float v = static_cast<float>(acc);
-      if (bias.defined()) v += bias.data<float>()[c] / (xs * ws);
-      v = std::nearbyint(v * (xs * ws / out_scale)) + static_cast<float>(out_zp);
-      out[static_cast<std::size_t>(i * n + c)] = static_cast<std::uint8_t>(
-          std::clamp(v, relu ? static_cast<float>(out_zp) : 0.0f, 255.0f));
-    }
-  }
-  return from_vector(out, {m, n});
 }
 
 }  // namespace
@@ -133,79 +105,47 @@ TEST_CASE("Dynamically quantized linear layers compute what PyTorch's do", "[ao]
   }
 }
 
-TEST_CASE("Quantized linear follows the documented formula at full range on every ISA",
-          "[ao][linear]") {
-  Generator g(3);
-  const auto restore = kernels::active();
-  for (kernels::Isa isa : kernels::all_isas()) {
-    if (!kernels::supported(isa)) continue;
-    kernels::set_active(isa);
-    for (auto [m, n, k] :
-         {std::array<std::int64_t, 3>{1, 1, 1}, {3, 5, 7}, {4, 33, 64}, {9, 16, 65}}) {
-      INFO(kernels::name(isa) << " " << m << " " << n << " " << k);
-      const Tensor xi = randint(0, 256, {m, k}, &g).to(uint8);
-      const Tensor wi = (randint(0, 256, {n, k}, &g) - 128).to(int8);
-      const Tensor x = make_per_tensor_quantized_tensor(xi, 0.02, 113);
-      std::vector<float> scales;
-      std::vector<std::int64_t> zps;
-      for (std::int64_t c = 0; c < n; ++c) {
-        scales.push_back(0.001f * static_cast<float>(c + 1));
-        zps.push_back(c % 5 - 2);
-      }
-      const Tensor w =
-          make_per_channel_quantized_tensor(wi, from_vector(scales, {n}), from_vector(zps, {n}), 0);
-      for (const Tensor& bias : {Tensor(), randn({n}, &g)}) {
-        nnq::Linear layer(w, bias, 0.11, 101);
-        CHECK(layer(x).int_repr().equal(linear_by_formula(x, w, bias, 0.11f, 101, false)));
-        nniq::LinearReLU fused(w, bias, 0.11, 101);
-        CHECK(fused(x).int_repr().equal(linear_by_formula(x, w, bias, 0.11f, 101, true)));
-      }
-    }
-  }
-  kernels::set_active(restore);
-}
-
-TEST_CASE("A qint8 activation gives the result of the same values as quint8", "[ao][linear]") {
+TEST_CASE("Quantized linear layers compute what the ops of core do", "[ao][linear]") {
   Generator g(4);
-  const Tensor xi = randint(0, 256, {5, 12}, &g);
-  const Tensor w = quantize_per_tensor(randn({6, 12}, &g), 0.02, 0, qint8);
-  const Tensor bias = randn({6}, &g);
-  nnq::Linear layer(w, bias, 0.07, 90), signed_layer(w, bias, 0.07, 90 - 128, qint8);
-  const Tensor u = make_per_tensor_quantized_tensor(xi.to(uint8), 0.03, 140);
-  const Tensor s = make_per_tensor_quantized_tensor((xi - 128).to(int8), 0.03, 140 - 128);
-  const Tensor expected = layer(u);
-  CHECK(layer(s).equal(expected));
-  CHECK(signed_layer(u).dequantize().equal(expected.dequantize()));
-}
-
-TEST_CASE("Leading dimensions are kept and an empty batch is fine", "[ao][linear]") {
-  const Tensor w = quantize_per_tensor(ones({2, 3}), 0.01, 0, qint8);
-  nnq::Linear layer(w, {}, 0.1, 0);
-  const Tensor x = quantize_per_tensor(ones({2, 4, 3}), 0.1, 0, quint8);
-  CHECK(layer(x).sizes() == Shape{2, 4, 2});
-  CHECK(layer(quantize_per_tensor(ones({0, 3}), 0.1, 0, quint8)).sizes() == Shape{0, 2});
-  nnq::dynamic::Linear dynamic(w, {});
-  CHECK(dynamic(ones({2, 4, 3})).sizes() == Shape{2, 4, 2});
-  CHECK(dynamic(zeros({0, 3})).sizes() == Shape{0, 2});
+  const Tensor w =
+      quantize_per_channel(randn({6, 12}, &g), full({6}, .02), zeros({6}, int64), 0, qint8);
+  const Tensor f = randn({2, 5, 12}, &g), x = quantize_per_tensor(f, .03, 120, quint8);
+  namespace q = adze::quantized;
+  for (const Tensor& bias : {Tensor(), randn({6}, &g)}) {
+    for (const DType dtype : {quint8, qint8}) {
+      const std::int64_t zp = dtype == quint8 ? 90 : -38;
+      CHECK(nnq::Linear(w, bias, .5, zp, dtype)(x).equal(q::linear(x, w, bias, .5, zp, dtype)));
+      CHECK(nniq::LinearReLU(w, bias, .5, zp, dtype)(x).equal(
+          q::linear_relu(x, w, bias, .5, zp, dtype)));
+    }
+    for (const bool reduce_range : {false, true}) {
+      nnq::dynamic::Linear layer(w, bias, {.reduce_range = reduce_range});
+      CHECK(layer(f).equal(q::linear_dynamic(f, w, bias, reduce_range)));
+    }
+    CHECK(nniq::dynamic::LinearReLU(w, bias)(f).equal(q::linear_relu_dynamic(f, w, bias, true)));
+    const Tensor half = w.dequantize().to(float16);
+    CHECK(nnq::dynamic::Linear(half, bias)(f).equal(q::linear_dynamic_fp16(f, half, bias)));
+    CHECK(
+        nniq::dynamic::LinearReLU(half, bias)(f).equal(q::linear_relu_dynamic_fp16(f, half, bias)));
+  }
 }
 
 TEST_CASE("Quantized linear names what does not fit", "[ao][linear][errors]") {
   const Tensor w = quantize_per_tensor(ones({2, 3}), 0.01, 0, qint8);
   nnq::Linear layer(w, {}, 0.1, 0);
-  CHECK(
-      error_of([&] {
-        layer(ones({1, 3}));
-      }) ==
-      "quantized linear: expected a quantized input, got float32; quantize it first (a QuantStub, "
-      "or a qconfig for the layer before)");
+  CHECK(error_of([&] {
+          layer(ones({1, 3}));
+        }) ==
+        "quantized::linear: expected a quantized input, got float32; insert a QuantStub, or let "
+        "prepare_fx/convert_fx quantize the network");
   CHECK(error_of([&] {
           layer(quantize_per_tensor(ones({1, 4}), 0.1, 0, quint8));
         }) ==
-        "quantized linear: weight expects 3 input features, input has 4 (input (1, 4), weight (2, "
+        "quantized::linear: weight expects 3 input features, input has 4 (input (1, 4), weight (2, "
         "3))");
   CHECK(error_of([&] {
           nnq::Linear(ones({2, 3}), {}, 0.1, 0);
-        }) == "quantized linear: weight must be qint8, got float32");
+        }) == "quantized::linear: weight must be qint8, got float32");
   CHECK(error_of([&] {
           nnq::Linear(w, ones({3}), 0.1, 0);
         }).find("bias must be float32 with 2 elements") != std::string::npos);
@@ -214,11 +154,28 @@ TEST_CASE("Quantized linear names what does not fit", "[ao][linear][errors]") {
   nnq::dynamic::Linear dynamic(w, {});
   CHECK(error_of([&] {
           dynamic(quantize_per_tensor(ones({1, 3}), 0.1, 0, quint8));
-        }) == "dynamic quantized linear: expected a float32 input, got quint8");
+        }) ==
+        "quantized::linear_dynamic: expected a float32 input, got quint8; dequantize() it first");
   const Tensor wrong = quantize_per_channel(ones({2, 3}), tensor({1, 1, 1}),
                                             tensor_of<std::int64_t>({0, 0, 0}), 1, qint8);
   CHECK(error_of([&] { nnq::Linear(wrong, {}, 0.1, 0); }).find("along axis 0, got axis 1") !=
         std::string::npos);
+}
+
+TEST_CASE("A float tensor that reaches a quantized layer is an error with the layer's path",
+          "[ao][linear][errors]") {
+  const Tensor w = quantize_per_tensor(ones({3, 3}), 0.01, 0, qint8);
+  const auto inner = nn::make<nn::Sequential>();
+  inner->append(nn::make<nn::ReLU>());
+  inner->append(nn::make<nniq::LinearReLU>(w, Tensor(), 0.1, 0));
+  const auto net = nn::make<nn::Sequential>();
+  net->append(nn::make<nn::ReLU>());
+  net->append(inner);
+  CHECK(error_of([&] {
+          (*net)(ones({1, 3}));
+        }) ==
+        "1.1: quantized::linear_relu: expected a quantized input, got float32; insert a QuantStub, "
+        "or let prepare_fx/convert_fx quantize the network");
 }
 
 TEST_CASE("Loading or setting weights is seen by the next call", "[ao][linear]") {

@@ -308,7 +308,7 @@ TEST_CASE("A float tensor that reaches a quantized layer is an error with the la
   auto converted = tq::quantize(model, [](nn::Module& m) { m(calibration()); });
   CHECK(error_of([&] {
           (*converted)(calibration());
-        }).find("1: quantized linear: expected a quantized input, got float32") == 0);
+        }).find("1: quantized::linear: expected a quantized input, got float32") == 0);
 }
 
 TEST_CASE("The backend config is a table that users can extend", "[ao][backend_config]") {

@@ -22,7 +22,8 @@ using Ints = std::vector<std::int64_t>;
 Ints ints(const Tensor& q) {
   return q.int_repr().to_vector<std::int64_t>();
 }
-Ints quantized(const std::vector<float>& x, double scale, std::int64_t zero_point, DType dtype) {
+Ints quantized_ints(const std::vector<float>& x, double scale, std::int64_t zero_point,
+                    DType dtype) {
   return ints(quantize_per_tensor(from_vector(x, {static_cast<std::int64_t>(x.size())}), scale,
                                   zero_point, dtype));
 }
@@ -42,20 +43,20 @@ Tensor matrix() {
 }  // namespace
 
 TEST_CASE("quantize rounds half to even before the zero point is added", "[core][quantize]") {
-  CHECK(quantized({0.5f}, 1, 1, quint8) == Ints{1});
-  CHECK(quantized({.5f, 1.5f, 2.5f, 3.5f, -.5f, -1.5f, -2.5f}, 1, 0, qint8) ==
+  CHECK(quantized_ints({0.5f}, 1, 1, quint8) == Ints{1});
+  CHECK(quantized_ints({.5f, 1.5f, 2.5f, 3.5f, -.5f, -1.5f, -2.5f}, 1, 0, qint8) ==
         Ints{0, 2, 2, 4, 0, -2, -2});
 }
 
 TEST_CASE("quantize multiplies by the float32 reciprocal of the scale", "[core][quantize]") {
-  CHECK(quantized({0.273939937f}, 0.00214854861, 0, quint8) == Ints{128});
-  CHECK(quantized({-1.0f}, static_cast<double>(1 / 127.5f), 0, qint8) == Ints{-127});
+  CHECK(quantized_ints({0.273939937f}, 0.00214854861, 0, quint8) == Ints{128});
+  CHECK(quantized_ints({-1.0f}, static_cast<double>(1 / 127.5f), 0, qint8) == Ints{-127});
 }
 
 TEST_CASE("quantize saturates at the ends of each dtype", "[core][quantize]") {
-  CHECK(quantized({-1e9f, 1e9f}, 1, 3, quint8) == Ints{0, 255});
-  CHECK(quantized({-1e9f, 1e9f}, 1, 3, qint8) == Ints{-128, 127});
-  CHECK(quantized({3e9f, -3e9f}, 1, 0, qint32) == Ints{2147483647, -2147483648});
+  CHECK(quantized_ints({-1e9f, 1e9f}, 1, 3, quint8) == Ints{0, 255});
+  CHECK(quantized_ints({-1e9f, 1e9f}, 1, 3, qint8) == Ints{-128, 127});
+  CHECK(quantized_ints({3e9f, -3e9f}, 1, 0, qint32) == Ints{2147483647, -2147483648});
 }
 
 TEST_CASE("a quantized tensor carries dtype, scheme and qparams", "[core][quantize]") {

@@ -6,5 +6,6 @@
 #include "adze/core/ops/functional.h"
 #include "adze/core/ops/linalg.h"
 #include "adze/core/ops/quantize.h"
+#include "adze/core/ops/quantized.h"
 #include "adze/core/ops/reduction.h"
 #include "adze/core/ops/shape.h"

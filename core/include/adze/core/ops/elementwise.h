@@ -50,7 +50,11 @@ Tensor square(const Tensor& a);
 Tensor reciprocal(const Tensor& a);
 /// max(a, 0); NaN stays. A quantized tensor is clamped at its zero point and keeps its qparams.
 Tensor relu(const Tensor& a);
+/// 1 / (1 + exp(-a)). Of a quantized (8-bit, per tensor) one: the same dtype with scale 1/256 and
+/// the zero point at the lowest integer.
 Tensor sigmoid(const Tensor& a);
+/// Of a quantized (8-bit, per tensor) one: the same dtype with scale 2/256 and the zero point in
+/// the middle, 128 or 0.
 Tensor tanh(const Tensor& a);
 /// Limits to [min, max]; either may be missing, not both. Of integer tensors the bounds are moved
 /// inward to integers. Quantized tensors keep their qparams; bounds are rounded to their grid.

@@ -1,30 +1,11 @@
 #pragma once
 
-#include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 
-#include "adze/ao/nn/quantized/linear_packed_params.h"
 #include "adze/nn/module.h"
 
 namespace adze::ao::nn::quantized {
-
-/// The packed form of a weight and bias that live in buffers: made at first use, and again after
-/// the buffers changed (a state_dict was loaded). Copies start empty.
-class PackedCache {
- public:
-  PackedCache() = default;
-  PackedCache(const PackedCache&) {}
-  PackedCache& operator=(const PackedCache&) = delete;
-  std::shared_ptr<const LinearPackedParams> get(const adze::nn::Parameter& weight,
-                                                const adze::nn::Parameter& bias) const;
-
- private:
-  mutable std::mutex mutex_;
-  mutable std::shared_ptr<const LinearPackedParams> packed_;
-  mutable std::uint64_t version_ = 0;
-};
 
 /// What the static and the dynamic quantized linear layers share: the int8 weight and the bias.
 class LinearBase : public adze::nn::Module {
@@ -42,10 +23,6 @@ class LinearBase : public adze::nn::Module {
  protected:
   LinearBase(Tensor weight_values, Tensor bias_values);
   void fields(adze::nn::FieldList& f) override { f(weight, bias); }
-  std::shared_ptr<const LinearPackedParams> packed() const { return cache_.get(weight, bias); }
-
- private:
-  PackedCache cache_;
 };
 
 /// A linear layer on quantized activations with an int8 weight and a quantized result.
