@@ -67,8 +67,9 @@ std::vector<ForwardArg> arguments(std::vector<ForwardArg> named,
 std::vector<Value> with_defaults(const std::vector<ForwardArg>& all, std::span<const Value> given) {
   std::vector<Value> args(given.begin(), given.end());
   for (std::size_t i = args.size(); i < all.size(); ++i) {
-    check(all[i].default_value.has_value(), "forward takes ", all.size(), " arguments, got ",
-          given.size(), "; '", all[i].name, "' is missing and has no default");
+    if (!all[i].default_value)
+      fail("forward takes ", all.size(), " arguments, got ", given.size(), "; '", all[i].name,
+           "' is missing");
     args.push_back(*all[i].default_value);
   }
   return args;

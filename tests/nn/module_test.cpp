@@ -61,7 +61,8 @@ TEST_CASE("Forward may take and return several values", "[nn][module]") {
   REQUIRE(out.to_list().size() == 2);
   CHECK(out.to_list()[0].to_tensor().equal(tensor({4, 6})));
   CHECK(out.to_list()[1].to_tensor().equal(tensor({2, 2})));
-  CHECK(error_of([&] { pair.call({tensor({1})}); }) == "forward takes 2 arguments, got 1");
+  CHECK(error_of([&] { pair.call({tensor({1})}); }) ==
+        "forward takes 2 arguments, got 1; 'y' is missing");
 }
 
 TEST_CASE("A child that fields() does not list is named at the first call",

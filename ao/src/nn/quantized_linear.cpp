@@ -5,6 +5,7 @@
 #include "adze/ao/nn/quantized/dynamic/linear.h"
 #include "adze/ao/nn/quantized/linear.h"
 #include "adze/ao/nn/quantized/quantize.h"
+#include "adze/ao/nn/quantized/reference/linear.h"
 #include "adze/core/creation.h"
 #include "adze/core/ops.h"
 
@@ -35,6 +36,26 @@ adze::nn::ModulePtr static_form(adze::nn::Module& module) {
   return adze::nn::make<Quantized>(
       quantization::quantize_weight(quantization::effective_weight(module), *observer),
       quantization::effective_bias(module), out.scale, out.zero_point, out.dtype);
+}
+
+const reference::Linear& reference_layer(adze::nn::Module& module, const char* where) {
+  const auto* layer = dynamic_cast<reference::Linear*>(&module.slot_holder());
+  check(layer != nullptr, where, ": a reference layer was expected, got ", module.type());
+  return *layer;
+}
+
+template <class Quantized>
+adze::nn::ModulePtr lowered_form(adze::nn::Module& module, const QParams& output, DType dtype) {
+  const auto& layer = reference_layer(module, "quantized.Linear.from_reference");
+  return adze::nn::make<Quantized>(layer.quantized_weight(), quantization::effective_bias(module),
+                                   output.scale, output.zero_point, dtype);
+}
+
+template <class Quantized>
+adze::nn::ModulePtr dynamic_lowered_form(adze::nn::Module& module, bool weight_only) {
+  const auto& layer = reference_layer(module, "quantized.dynamic.Linear.from_reference");
+  return adze::nn::make<Quantized>(layer.quantized_weight(), quantization::effective_bias(module),
+                                   dynamic::LinearOptions{.weight_only = weight_only});
 }
 
 template <class Quantized>
@@ -88,6 +109,11 @@ adze::nn::ModulePtr Linear::from_float(adze::nn::Module& module) {
   return static_form<Linear>(module);
 }
 
+adze::nn::ModulePtr Linear::from_reference(adze::nn::Module& module, const QParams& output,
+                                           DType dtype) {
+  return lowered_form<Linear>(module, output, dtype);
+}
+
 std::string Linear::extra_repr() const {
   return adze::detail::concat("in_features=", in_features(), ", out_features=", out_features(),
                               ", scale=", scale.value().item<float>(),
@@ -132,7 +158,7 @@ Linear::Linear(Tensor weight_values, Tensor bias_values, LinearOptions options)
     : ModuleOf(std::move(weight_values), std::move(bias_values)), options_(options) {
   check(dtype() == qint8 || dtype() == float16,
         "dynamic quantized linear: weight must be qint8 or float16, got ", dtype());
-  if (dtype() == qint8) adze::quantized::linear_prepack(weight, bias);
+  if (dtype() == qint8 && !options_.weight_only) adze::quantized::linear_prepack(weight, bias);
 }
 
 Tensor Linear::forward(const Tensor& x) {
@@ -140,6 +166,10 @@ Tensor Linear::forward(const Tensor& x) {
 }
 
 Tensor Linear::run(const Tensor& x, bool relu) {
+  if (dtype() == qint8 && options_.weight_only) {
+    const Tensor y = adze::linear(x, dequantize(weight), bias);
+    return relu ? adze::relu(y) : y;
+  }
   if (dtype() == float16) {
     const auto op =
         relu ? adze::quantized::linear_relu_dynamic_fp16 : adze::quantized::linear_dynamic_fp16;
@@ -153,10 +183,19 @@ adze::nn::ModulePtr Linear::from_float(adze::nn::Module& module) {
   return dynamic_form<Linear>(module);
 }
 
+adze::nn::ModulePtr Linear::from_reference(adze::nn::Module& module) {
+  return dynamic_lowered_form<Linear>(module, /*weight_only=*/false);
+}
+
+adze::nn::ModulePtr Linear::weight_only_from_reference(adze::nn::Module& module) {
+  return dynamic_lowered_form<Linear>(module, /*weight_only=*/true);
+}
+
 std::string Linear::extra_repr() const {
   std::string text = adze::detail::concat("in_features=", in_features(),
                                           ", out_features=", out_features(), ", dtype=", dtype());
   if (dtype() == qint8) text += adze::detail::concat(", qscheme=", weight.value().qscheme());
+  if (options_.weight_only) text += ", weight_only=true";
   return text;
 }
 
@@ -169,9 +208,22 @@ adze::nn::ModulePtr LinearReLU::from_float(adze::nn::Module& module) {
   return ao::nn::quantized::static_form<LinearReLU>(module);
 }
 
+adze::nn::ModulePtr LinearReLU::from_reference(adze::nn::Module& module, const QParams& output,
+                                               DType dtype) {
+  return ao::nn::quantized::lowered_form<LinearReLU>(module, output, dtype);
+}
+
 namespace dynamic {
 adze::nn::ModulePtr LinearReLU::from_float(adze::nn::Module& module) {
   return ao::nn::quantized::dynamic_form<LinearReLU>(module);
+}
+
+adze::nn::ModulePtr LinearReLU::from_reference(adze::nn::Module& module) {
+  return ao::nn::quantized::dynamic_lowered_form<LinearReLU>(module, /*weight_only=*/false);
+}
+
+adze::nn::ModulePtr LinearReLU::weight_only_from_reference(adze::nn::Module& module) {
+  return ao::nn::quantized::dynamic_lowered_form<LinearReLU>(module, /*weight_only=*/true);
 }
 }  // namespace dynamic
 

@@ -27,7 +27,7 @@ std::string type_list(const std::vector<adze::nn::ModulePtr>& modules) {
 Match match(adze::nn::Module& root, const std::vector<std::string>& names,
             const BackendConfig& backend) {
   Match m;
-  std::vector<ModuleType> types;
+  std::vector<ObjectType> types;
   for (const std::string& name : names) {
     adze::nn::Submodule* at = adze::nn::find_submodule(root, name);
     check(at != nullptr, "fuse_modules: there is no module '", name, "'");

@@ -50,14 +50,14 @@ adze::nn::ModulePtr quantize_dynamic(const adze::nn::ModulePtr& model, DynamicOp
       options.backend_config ? *options.backend_config : get_native_backend_config();
 
   std::vector<NamedRule> names;
-  std::vector<std::pair<ModuleType, QConfig>> types;
+  std::vector<std::pair<ObjectType, QConfig>> types;
   if (!options.qconfig_spec) {
     const QConfig qconfig = default_for(options.dtype);
     for (const BackendPatternConfig& row : backend.configs())
       if (row.dynamic_quantized_module) types.emplace_back(row.pattern[0], qconfig);
   } else {
     const DynamicSpec& spec = *options.qconfig_spec;
-    for (const ModuleType& type : spec.types) types.emplace_back(type, default_for(options.dtype));
+    for (const ObjectType& type : spec.types) types.emplace_back(type, default_for(options.dtype));
     for (const auto& item : spec.type_qconfigs) types.push_back(item);
     for (const std::string& name : spec.names) names.push_back({name, default_for(options.dtype)});
     for (const auto& [name, qconfig] : spec.name_qconfigs) names.push_back({name, qconfig});
@@ -79,7 +79,7 @@ adze::nn::ModulePtr quantize_dynamic(const adze::nn::ModulePtr& model, DynamicOp
       return best->qconfig;
     }
     for (const auto& [type, qconfig] : types)
-      if (type == ModuleType::of(m)) return qconfig;
+      if (type == ObjectType::of(m)) return qconfig;
     return std::nullopt;
   };
 

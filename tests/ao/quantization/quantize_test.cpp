@@ -313,7 +313,7 @@ TEST_CASE("A float tensor that reaches a quantized layer is an error with the la
 
 TEST_CASE("The backend config is a table that users can extend", "[ao][backend_config]") {
   const auto& native = tq::get_native_backend_config();
-  const std::vector<tq::ModuleType> pair{tq::ModuleType::of<nn::Linear>(),
+  const std::vector<tq::ObjectType> pair{tq::ModuleType::of<nn::Linear>(),
                                          tq::ModuleType::of<nn::ReLU>()};
   REQUIRE(native.find(pair) != nullptr);
   CHECK(native.find(nn::ReLU())->observation_type ==

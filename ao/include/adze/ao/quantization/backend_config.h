@@ -1,32 +1,16 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
-#include <typeinfo>
 #include <vector>
 
+#include "adze/ao/quantization/object_type.h"
+#include "adze/core/ops/quantize.h"
 #include "adze/nn/swap.h"
 
 namespace adze::ao::quantization {
-
-/// A module class, as a key of tables.
-class ModuleType {
- public:
-  template <class M>
-  static ModuleType of() {
-    return ModuleType(typeid(M));
-  }
-  /// The exact class of a module.
-  static ModuleType of(const adze::nn::Module& module) { return ModuleType(typeid(module)); }
-  /// Class name without namespaces.
-  std::string name() const { return adze::nn::type_name(*type_); }
-  friend bool operator==(const ModuleType& a, const ModuleType& b) { return *a.type_ == *b.type_; }
-
- private:
-  explicit ModuleType(const std::type_info& type) : type_(&type) {}
-  const std::type_info* type_;
-};
 
 /// Whether the result of a pattern has qparams of its own.
 enum class ObservationType : std::uint8_t {
@@ -52,19 +36,51 @@ using Fuser = Fused (*)(std::span<const adze::nn::ModulePtr> modules);
 /// Builds another form of a module, which carries its qconfig and its observer.
 using FromFloat = adze::nn::ModulePtr (*)(adze::nn::Module& module);
 
+/// The int8 form of a reference module, or of one without weight, with the qparams of its result.
+using FromQParams = adze::nn::ModulePtr (*)(adze::nn::Module& module, const QParams& output,
+                                            DType dtype);
+
 /// One row of a backend config: a pattern, and the forms that it takes on the way to int8.
+///
+/// A pattern is one module class or op, or several in data-flow order, each the only user of the
+/// one before. Eager mode uses the rows of modules, graph mode all.
 struct BackendPatternConfig {
-  std::vector<ModuleType> pattern;  // in data-flow order
+  std::vector<ObjectType> pattern;
   ObservationType observation_type = ObservationType::output_use_different_observer_as_input;
   std::vector<DTypeConfig> dtype_configs = {};
-  Fuser fuser_method = nullptr;                    // patterns of several modules
+  Fuser fuser_method = nullptr;                    // several become one module, at the first's path
   FromFloat qat_module = nullptr;                  // float -> trained with fake-quantize
   FromFloat reference_quantized_module = nullptr;  // -> float on the weight's grid
-  FromFloat quantized_module = nullptr;            // observed -> int8
+  FromFloat quantized_module = nullptr;            // observed, or reference -> int8
   FromFloat dynamic_quantized_module = nullptr;    // float -> int8 weight, dynamic activations
   bool has_weight =
       false;  // its weight is quantized, so convert needs the qconfig's weight observer
   bool has_output_observer = true;  // prepare observes its output
+
+  // ---- graph mode ------------------------------------------------------------------------------
+  /// The class whose qconfig counts for a fused or qat form.
+  std::optional<ModuleType> root_module = {};
+  /// Observation types for ops whose tensors and numbers are counted: x + y, x + 2.
+  std::map<std::size_t, ObservationType> num_tensor_args_to_observation_type = {};
+  /// Positions of weight and bias among the arguments of an op.
+  std::optional<std::size_t> weight_index = {}, bias_index = {};
+  /// The only qparams that the result can have (sigmoid, tanh, softmax).
+  std::optional<QParams> fixed_qparams = {};
+  /// The op itself, or the module as it is, computes on quantized tensors.
+  bool runs_quantized = false;
+  /// Evaluation passes the input on, qparams and all (dropout).
+  bool is_identity = false;
+  /// The op on quantized arguments, with scale and zero point of the result behind them.
+  const OpBase* quantized_op = nullptr;
+  /// The same for one tensor and a number; its result has qparams of its own.
+  const OpBase* quantized_scalar_op = nullptr;
+  /// The op on a float tensor, quantized weight and bias.
+  const OpBase* dynamic_quantized_op = nullptr;
+  const OpBase* dynamic_fp16_op = nullptr;
+  /// The int8 form of a reference module, or of a module without weight.
+  FromQParams lowered_module = nullptr;
+  /// Reference modules: the forms with dynamic activations, and with float activations.
+  FromFloat dynamic_lowered_module = nullptr, weight_only_module = nullptr;
 };
 
 /// What a backend can do: the table that fusing, preparing and converting look things up in. Adding
@@ -77,7 +93,7 @@ class BackendConfig {
   BackendConfig& set_backend_pattern_config(BackendPatternConfig config);
   const std::vector<BackendPatternConfig>& configs() const { return configs_; }
   /// The row with exactly this pattern, or nullptr.
-  const BackendPatternConfig* find(std::span<const ModuleType> pattern) const;
+  const BackendPatternConfig* find(std::span<const ObjectType> pattern) const;
   const BackendPatternConfig* find(const adze::nn::Module& module) const;
 
  private:

@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "adze/core/ops/quantize.h"
 #include "adze/nn/module.h"
 
 namespace adze::ao::nn::quantized {
@@ -43,6 +44,9 @@ class Linear : public adze::nn::ModuleOf<Linear, LinearBase> {
   /// The int8 form of an observed Linear or qat Linear: effective weight by the weight observer of
   /// its qconfig (qat: its fake-quantize), result by its output observer.
   static adze::nn::ModulePtr from_float(adze::nn::Module& module);
+  /// The int8 form of a reference::Linear, with the qparams of the result.
+  static adze::nn::ModulePtr from_reference(adze::nn::Module& module, const QParams& output,
+                                            DType dtype);
 
  protected:
   void fields(adze::nn::FieldList& f) override;

@@ -13,6 +13,9 @@ class LinearReLU : public adze::nn::ModuleOf<LinearReLU, ao::nn::quantized::Line
 
   /// The int8 form of an observed intrinsic::LinearReLU or qat::LinearReLU.
   static adze::nn::ModulePtr from_float(adze::nn::Module& module);
+  /// The int8 form of an intrinsic::LinearReLU around a reference::Linear.
+  static adze::nn::ModulePtr from_reference(adze::nn::Module& module, const QParams& output,
+                                            DType dtype);
 };
 
 }  // namespace adze::ao::nn::intrinsic::quantized

@@ -13,6 +13,9 @@ class LinearReLU : public adze::nn::ModuleOf<LinearReLU, ao::nn::quantized::dyna
 
   /// With the effective weight of a fused pair, float or qat.
   static adze::nn::ModulePtr from_float(adze::nn::Module& module);
+  /// With the weight of an intrinsic::LinearReLU around a reference::Linear.
+  static adze::nn::ModulePtr from_reference(adze::nn::Module& module);
+  static adze::nn::ModulePtr weight_only_from_reference(adze::nn::Module& module);
 };
 
 }  // namespace adze::ao::nn::intrinsic::quantized::dynamic
