@@ -1,6 +1,8 @@
 // The linear ops of adze/core/ops/quantized.h.
 
 #include <algorithm>
+#include <memory>
+#include <mutex>
 
 #include "adze/core/autograd.h"
 #include "adze/core/ops/elementwise.h"
@@ -28,9 +30,21 @@ kernels::PerChannel<T> per_channel(const std::vector<T>& values) {
   return {values.data(), values.size() > 1 ? 1 : 0};
 }
 
-// An int8 weight in the order its kernel reads. Immutable, kept with the tensor it is made of.
+// What the output stage of static layers reads for each channel.
+struct StaticStage {
+  float x_scale, out_scale;
+  Tensor bias;  // held, so that no other tensor takes its place in memory
+  std::uint64_t bias_version;
+  std::vector<float> multipliers, scaled_bias;
+};
+
+// An int8 weight in the order its kernel reads, kept with the tensor it is made of.
 struct PackedLinearWeight {
   explicit PackedLinearWeight(const Tensor& weight);
+
+  // The stage for these scales and this bias; the last one is kept, as they seldom change.
+  std::shared_ptr<const StaticStage> stage(float x_scale, float out_scale,
+                                           const Tensor& bias) const;
 
   // What a sum is multiplied by: x_scale * scales[c] / out_scale.
   std::vector<float> multipliers(float x_scale, float out_scale) const {
@@ -43,6 +57,13 @@ struct PackedLinearWeight {
   std::vector<float> scales;              // one, or one per output channel
   std::vector<std::int32_t> zero_points;  // as many; empty: all 0
   kernels::PackedWeights weights;
+
+ private:
+  struct Last {
+    std::mutex mutex;
+    std::shared_ptr<const StaticStage> stage;
+  };
+  std::unique_ptr<Last> last_ = std::make_unique<Last>();
 };
 
 PackedLinearWeight::PackedLinearWeight(const Tensor& weight) {
@@ -52,6 +73,25 @@ PackedLinearWeight::PackedLinearWeight(const Tensor& weight) {
   if (std::any_of(q.zero_points.begin(), q.zero_points.end(), [](double z) { return z != 0; }))
     for (const double z : q.zero_points) zero_points.push_back(static_cast<std::int32_t>(z));
   weights = kernels::PackedWeights(w.data<std::int8_t>(), w.size(0), w.size(1), w.size(1));
+}
+
+std::shared_ptr<const StaticStage> PackedLinearWeight::stage(float x_scale, float out_scale,
+                                                             const Tensor& bias) const {
+  const std::uint64_t version = bias.defined() ? bias.version() : 0;
+  std::lock_guard lock(last_->mutex);
+  const StaticStage* last = last_->stage.get();
+  if (last && last->x_scale == x_scale && last->out_scale == out_scale &&
+      last->bias.is_same(bias) && last->bias_version == version)
+    return last_->stage;
+  StaticStage s{x_scale, out_scale, bias, version, multipliers(x_scale, out_scale), {}};
+  if (bias.defined()) {
+    const Tensor b = packed(bias);
+    s.scaled_bias.resize(static_cast<std::size_t>(b.numel()));
+    kernels::linear_bias(b.data<float>(), x_scale, per_channel(scales), b.numel(),
+                         s.scaled_bias.data());
+  }
+  last_->stage = std::make_shared<const StaticStage>(std::move(s));
+  return last_->stage;
 }
 
 void check_matrix(std::string_view op, const Tensor& weight, DType dtype) {
@@ -127,21 +167,14 @@ Tensor linear_static(std::string_view op, const Tensor& input, const Tensor& wei
 
   const Tensor x = packed(input);
   const std::int64_t n = weight.size(0), k = weight.size(1);
-  const float x_scale = float_scale(op, x.q_scale());
   const UnsignedInput a(x);
-  const std::vector<float> multipliers = w->multipliers(x_scale, grid.scale);
-  std::vector<float> scaled_bias;
+  const auto arrays = w->stage(float_scale(op, x.q_scale()), grid.scale, bias);
   kernels::OutputStage stage;
   stage.type = dtype == qint8 ? kernels::OutputType::s8 : kernels::OutputType::u8;
   stage.a_zero_point = a.zero_point;
   stage.w_zero_points = per_channel(w->zero_points);
-  stage.multipliers = per_channel(multipliers);
-  if (bias.defined()) {
-    scaled_bias.resize(static_cast<std::size_t>(n));
-    kernels::linear_bias(packed(bias).data<float>(), x_scale, per_channel(w->scales), n,
-                         scaled_bias.data());
-    stage.bias = {scaled_bias.data(), 1};
-  }
+  stage.multipliers = per_channel(arrays->multipliers);
+  if (bias.defined()) stage.bias = {arrays->scaled_bias.data(), 1};
   stage.relu = relu;
   stage.out_zero_point = grid.zero_point;
   stage.out_min = grid.qmin;

@@ -221,6 +221,22 @@ TEST_CASE("a weight that changes is packed again", "[core][quantized][linear]") 
   CHECK(ints(quantized::linear(x, w, {}, 1, 0)) == Ints{12});
 }
 
+TEST_CASE("one weight serves any bias and any scales", "[core][quantized][linear]") {
+  const Tensor w = weight({1, 1, 1}, {1, 3}, 1), bias = tensor({5});
+  const auto x = [](double scale) { return bytes({1, 2, 3}, {1, 3}, scale, 0); };
+  const auto run = [&](double scale, const Tensor& b, double out_scale) {
+    return ints(quantized::linear(x(scale), w, b, out_scale, 0))[0];
+  };
+  CHECK(run(1, bias, 1) == 11);
+  CHECK(run(1, bias, .5) == 22);
+  CHECK(run(2, bias, .5) == 34);
+  CHECK(run(2, {}, .5) == 24);
+  CHECK(run(2, tensor({1}), .5) == 26);
+  CHECK(run(2, bias, .5) == 34);
+  bias.fill_(2);
+  CHECK(run(2, bias, .5) == 28);
+}
+
 TEST_CASE("dynamic quantized linear gives PyTorch's numbers", "[core][quantized][linear]") {
   const auto close = [](const Tensor& y, const Tensor& expected) {
     return y.allclose(expected, 0, 2e-6);

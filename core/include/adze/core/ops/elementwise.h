@@ -8,7 +8,7 @@
 namespace adze {
 
 // Operands broadcast against each other; dtypes promote (see promote_types, Scalar). Quantized
-// operands throw: dequantize them, or use the ops of quantized modules.
+// operands throw: dequantize them, or use the ops of quantized.h.
 
 Tensor add(const Operand& a, const Operand& b);
 Tensor sub(const Operand& a, const Operand& b);
