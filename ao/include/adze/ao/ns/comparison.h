@@ -30,7 +30,7 @@ struct ComparisonRow {
 struct Unpaired {
   std::string name;
   std::string type_a, type_b;
-  std::string reason;  // "not in b", "the shapes differ: [2, 4] and [2, 3]", ...
+  std::string reason;  // "not in b", "the shapes differ: (2, 4) and (2, 3)", ...
 };
 
 /// The result of comparing two networks.
