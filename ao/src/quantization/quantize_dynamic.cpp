@@ -57,7 +57,7 @@ adze::nn::ModulePtr quantize_dynamic(const adze::nn::ModulePtr& model, DynamicOp
       if (row.dynamic_quantized_module) types.emplace_back(row.pattern[0], qconfig);
   } else {
     const DynamicSpec& spec = *options.qconfig_spec;
-    for (const ObjectType& type : spec.types) types.emplace_back(type, default_for(options.dtype));
+    for (const ModuleType& type : spec.types) types.emplace_back(type, default_for(options.dtype));
     for (const auto& item : spec.type_qconfigs) types.push_back(item);
     for (const std::string& name : spec.names) names.push_back({name, default_for(options.dtype)});
     for (const auto& [name, qconfig] : spec.name_qconfigs) names.push_back({name, qconfig});
