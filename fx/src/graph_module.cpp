@@ -41,7 +41,7 @@ GraphModule::GraphModule(nn::Module& root, Graph graph, std::string class_name)
 }
 
 GraphModule::GraphModule(const GraphModule& other)
-    : Scope(other), graph_(other.graph_), class_name_(other.class_name_) {}
+    : Scope(other), notes(other.notes), graph_(other.graph_), class_name_(other.class_name_) {}
 
 GraphModule::~GraphModule() = default;
 

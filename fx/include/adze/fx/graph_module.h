@@ -58,6 +58,9 @@ class GraphModule : public Scope {
   /// Name of the class the graph was made from, for people.
   const std::string& class_name() const { return class_name_; }
 
+  /// What passes remember of the network as a whole; copied and saved with it.
+  std::map<std::string, Value> notes;
+
  protected:
   Tensor forward_tensor(const Tensor& x) override;
   Value forward_values(std::span<const Value> args) override;
