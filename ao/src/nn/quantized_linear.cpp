@@ -60,7 +60,13 @@ std::shared_ptr<const LinearPackedParams> PackedCache::get(const adze::nn::Param
 
 LinearBase::LinearBase(Tensor weight_values, Tensor bias_values)
     : weight("weight", std::move(weight_values)),
-      bias("bias", bias_values.defined() ? bias_values.detach() : bias_values) {}
+      bias("bias", bias_values.defined() ? bias_values.detach() : bias_values) {
+  const Tensor w = weight.value(), b = bias.value();
+  check(w.defined() && w.dim() == 2, "quantized linear: weight must be a matrix, got ",
+        w.defined() ? to_string(w.sizes()) : "an undefined tensor");
+  check(!b.defined() || b.sizes() == Shape{w.size(0)}, "quantized linear: bias must have shape (",
+        w.size(0), ",), got ", b.defined() ? b.sizes() : Shape());
+}
 
 void LinearBase::set_weight_bias(const Tensor& new_weight, const Tensor& new_bias) {
   check(new_weight.sizes() == weight.slot()->original().sizes(), type(),

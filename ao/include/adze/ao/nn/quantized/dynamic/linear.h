@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "adze/ao/nn/quantized/linear.h"
@@ -22,6 +23,9 @@ class Linear : public adze::nn::ModuleOf<Linear, LinearBase> {
 
   DType dtype() const { return weight.slot()->original().dtype(); }
   bool reduce_range() const { return options_.reduce_range; }
+  std::map<std::string, Value> config() const override {
+    return {{"reduce_range", options_.reduce_range}};
+  }
 
   Tensor forward(const Tensor& x);
   std::string extra_repr() const override;
