@@ -235,12 +235,10 @@ class Loader {
     for (const TiedTensor& tie : m.tied) {
       Parameter& p = parameter(i, tie.name);
       const Parameter& other = parameter(tie.module, tie.other);
-      check(
-          p.resizable() == other.resizable() &&
-              (p.resizable() || (p.slot()->original().sizes() == other.slot()->original().sizes() &&
-                                 p.slot()->original().dtype() == other.slot()->original().dtype())),
-          in_quotes(tie.name), " cannot be the same as ", in_quotes(tie.other), " of ",
-          shown(paths_[tie.module]));
+      const Tensor &mine = p.slot()->original(), &others = other.slot()->original();
+      check(p.resizable() || (mine.sizes() == others.sizes() && mine.dtype() == others.dtype()),
+            in_quotes(tie.name), " cannot be the same as ", in_quotes(tie.other), " of ",
+            shown(paths_[tie.module]));
       p.rebind(tie.slot ? other.slot() : std::make_shared<Slot>(other.slot()->original()));
       shares_slot[tie.name] = tie.slot;
     }
