@@ -1,7 +1,5 @@
 #include "adze/nn/model_file.h"
 
-#include <random>
-
 #include <nlohmann/json.hpp>
 
 #include "adze/core/serialization.h"
