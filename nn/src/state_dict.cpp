@@ -1,64 +1,29 @@
 #include "adze/nn/state_dict.h"
 
 #include <functional>
+#include <optional>
 #include <set>
-
-#include <nlohmann/json.hpp>
 
 #include "adze/core/autograd.h"
 #include "adze/core/ops.h"
 #include "adze/core/serialization.h"
 #include "adze/nn/traversal.h"
 
+#include "state_entries.h"
+#include "values_json.h"
+
 namespace adze::nn {
 namespace {
 
 using nlohmann::json;
 
-constexpr const char* chain_prefix = "adze.parametrizations.";
 constexpr const char* params_prefix = "adze.sparse_params.";
-
-enum class Part { stored, link, pinned };
-
-// One tensor of a network that is saved, and where it lives.
-struct Entry {
-  std::string key;
-  Tensor tensor;  // undefined: a place that may be filled (zeros that are not pinned yet)
-  Slot* slot = nullptr;
-  Part part = Part::stored;
-  bool resizable = false;
-};
 
 std::string chain_text(const Slot& slot) {
   json links = json::array();
   for (const ParametrizationPtr& p : slot.chain())
     links.push_back({{"type", p->type()}, {"owner", p->owner()}, {"state", p->extra_state()}});
-  return links.dump();
-}
-
-// Every tensor of the network that belongs into a state_dict; calls `slot` once per name of a slot.
-std::vector<Entry> entries(Module& root,
-                           const std::function<void(const std::string& fqn, Slot&)>& each_slot) {
-  std::vector<Entry> out;
-  for_each_parameter(root, [&](const std::string& path, Parameter& p) {
-    if (!p.persistent()) return;
-    Slot& slot = *p.slot();
-    const std::string fqn = join_path(path, p.name());
-    each_slot(fqn, slot);
-    if (slot.is_parametrized()) {
-      const std::string base = join_path(path, "parametrizations." + p.name());
-      out.push_back({base + ".original", slot.original(), &slot, Part::stored, false});
-      for (std::size_t i = 0; i < slot.chain().size(); ++i)
-        for (const auto& [name, tensor] : slot.chain()[i]->tensors())
-          out.push_back(
-              {adze::detail::concat(base, ".", i, ".", name), tensor, &slot, Part::link, false});
-    } else {
-      out.push_back({fqn, slot.original(), &slot, Part::stored, p.resizable()});
-    }
-    out.push_back({join_path(path, "constraints." + p.name() + ".pinned_zeros"), slot.pinned(),
-                   &slot, Part::pinned, true});
-  });
-  return out;
+  return json_to_text(links, "state_dict: parametrizations");
 }
 
 bool convertible(DType from, DType to) {
@@ -67,19 +32,17 @@ bool convertible(DType from, DType to) {
 
 // What is wrong with loading the chain described by `text` into `slot`; "" when nothing is.
 std::string chain_fault(const std::string& fqn, const std::string& text, const Slot& slot) {
-  const json links = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!links.is_array()) return "'" + fqn + "': the description of its parametrizations is broken";
-  if (links.size() != slot.chain().size())
+  const auto links = chain_from_text(text);
+  if (!links) return "'" + fqn + "': the description of its parametrizations is broken";
+  if (links->size() != slot.chain().size())
     return adze::detail::concat("'", fqn, "' has ", slot.chain().size(),
-                                " parametrizations, the state ", links.size());
-  for (std::size_t i = 0; i < links.size(); ++i) {
+                                " parametrizations, the state ", links->size());
+  for (std::size_t i = 0; i < links->size(); ++i) {
     const Parametrization& p = *slot.chain()[i];
-    if (!links[i].is_object())
-      return "'" + fqn + "': the description of its parametrizations is broken";
-    const std::string type = links[i].value("type", ""), owner = links[i].value("owner", "");
-    if (type != p.type() || owner != p.owner())
+    const ChainLink& link = (*links)[i];
+    if (link.type != p.type() || link.owner != p.owner())
       return "'" + fqn + "': parametrization " + std::to_string(i) + " is " + p.type() + "(" +
-             p.owner() + "), the state has " + type + "(" + owner + ")";
+             p.owner() + "), the state has " + link.type + "(" + link.owner + ")";
   }
   return {};
 }
@@ -105,51 +68,46 @@ void write_entry(const Entry& e, const Tensor& source) {
 
 }  // namespace
 
-std::string values_to_text(const std::map<std::string, Value>& values, std::string_view where) {
-  json out = json::object();
-  for (const auto& [name, v] : values) {
-    if (v.is_bool())
-      out[name] = v.to_bool();
-    else if (v.is_int())
-      out[name] = v.to_int();
-    else if (v.is_double())
-      out[name] = v.to_double();
-    else if (v.is_string())
-      out[name] = v.to_string();
-    else if (v.is_shape()) {
-      const Shape shape = v.to_shape();
-      out[name] = std::vector<std::int64_t>(shape.begin(), shape.end());
-    } else if (v.is_none())
-      out[name] = nullptr;
-    else
-      fail(where, ": '", name, "' is a ", v.type_name(), ", which has no form in a file");
+std::optional<std::vector<ChainLink>> chain_from_text(const std::string& text) {
+  const json parsed = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!parsed.is_array()) return std::nullopt;
+  std::vector<ChainLink> links;
+  for (const json& j : parsed) {
+    if (!j.is_object()) return std::nullopt;
+    ChainLink link;
+    const std::pair<const char*, std::string*> parts[] = {
+        {"type", &link.type}, {"owner", &link.owner}, {"state", &link.state}};
+    for (const auto& [name, part] : parts) {
+      const auto it = j.find(name);
+      if (it == j.end() || !it->is_string()) return std::nullopt;
+      *part = it->get<std::string>();
+    }
+    links.push_back(std::move(link));
   }
-  return out.dump();
+  return links;
 }
 
-std::map<std::string, Value> values_from_text(const std::string& text, std::string_view where) {
-  std::map<std::string, Value> out;
-  const json parsed = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  check(parsed.is_object(), where, ": not a JSON object: ", text);
-  for (const auto& [name, v] : parsed.items()) {
-    if (v.is_boolean())
-      out[name] = v.get<bool>();
-    else if (v.is_number_integer())
-      out[name] = v.get<std::int64_t>();
-    else if (v.is_number())
-      out[name] = v.get<double>();
-    else if (v.is_string())
-      out[name] = v.get<std::string>();
-    else if (v.is_array()) {
-      Shape shape;
-      for (const json& d : v) {
-        check(d.is_number_integer(), where, ": '", name, "' is not a list of integers");
-        shape.push_back(d.get<std::int64_t>());
-      }
-      out[name] = shape;
-    } else
-      out[name] = Value();
-  }
+std::vector<Entry> entries(Module& root,
+                           const std::function<void(const std::string& fqn, Slot&)>& each_slot) {
+  std::vector<Entry> out;
+  for_each_parameter(root, [&](const std::string& path, Parameter& p) {
+    if (!p.persistent()) return;
+    Slot& slot = *p.slot();
+    const std::string fqn = join_path(path, p.name());
+    each_slot(fqn, slot);
+    if (slot.is_parametrized()) {
+      const std::string base = join_path(path, "parametrizations." + p.name());
+      out.push_back({base + ".original", slot.original(), &slot, Part::stored, false});
+      for (std::size_t i = 0; i < slot.chain().size(); ++i)
+        for (const auto& [name, tensor] : slot.chain()[i]->tensors())
+          out.push_back(
+              {adze::detail::concat(base, ".", i, ".", name), tensor, &slot, Part::link, false});
+    } else {
+      out.push_back({fqn, slot.original(), &slot, Part::stored, p.resizable()});
+    }
+    out.push_back({join_path(path, "constraints." + p.name() + ".pinned_zeros"), slot.pinned(),
+                   &slot, Part::pinned, true});
+  });
   return out;
 }
 
@@ -165,16 +123,22 @@ const Tensor& StateDict::at(std::string_view name) const {
   return *t;
 }
 
-StateDict state_dict(Module& root) {
-  StateDict state;
-  const auto note_slot = [&](const std::string& fqn, Slot& slot) {
+LiveState live_state(Module& root) {
+  LiveState state;
+  state.entries = entries(root, [&](const std::string& fqn, Slot& slot) {
     if (slot.is_parametrized()) state.metadata[chain_prefix + fqn] = chain_text(slot);
     if (!slot.sparse_params.empty())
       state.metadata[params_prefix + fqn] =
           values_to_text(slot.sparse_params, "state_dict: sparse_params");
-  };
-  for (const Entry& e : entries(root, note_slot))
-    if (e.tensor.defined()) state.tensors.emplace_back(e.key, e.tensor.detach().clone());
+  });
+  std::erase_if(state.entries, [](const Entry& e) { return !e.tensor.defined(); });
+  return state;
+}
+
+StateDict state_dict(Module& root) {
+  LiveState live = live_state(root);
+  StateDict state{.tensors = {}, .metadata = std::move(live.metadata)};
+  for (const Entry& e : live.entries) state.tensors.emplace_back(e.key, e.tensor.detach().clone());
   return state;
 }
 
@@ -240,9 +204,9 @@ LoadReport load_state_dict(Module& root, const StateDict& state, LoadOptions opt
   for (const auto& [entry, source] : writes) write_entry(*entry, *source);
   for (const auto& [fqn, slot] : slots) {
     if (const auto it = state.metadata.find(chain_prefix + fqn); it != state.metadata.end()) {
-      const json links = json::parse(it->second);
-      for (std::size_t i = 0; i < slot->chain().size(); ++i)
-        slot->chain()[i]->set_extra_state(links[i].value("state", ""));
+      const auto links = chain_from_text(it->second);
+      for (std::size_t i = 0; links && i < slot->chain().size(); ++i)
+        slot->chain()[i]->set_extra_state(links->at(i).state);
     }
   }
   for (auto& [slot, params] : kept) slot->sparse_params = std::move(params);
@@ -257,13 +221,18 @@ LoadReport load_state_dict(Module& root, const StateDict& state, LoadOptions opt
   return report;
 }
 
+void add_metadata(std::map<std::string, std::string>& to,
+                  const std::map<std::string, std::string>& from, const char* where) {
+  for (const auto& [key, text] : from) {
+    check(!key.starts_with("adze."), where, ": metadata key '", key, "' is reserved");
+    to[key] = text;
+  }
+}
+
 void save(Module& root, const std::string& path,
           const std::map<std::string, std::string>& metadata) {
   StateDict state = state_dict(root);
-  for (const auto& [key, text] : metadata) {
-    check(!key.starts_with("adze."), "save: metadata key '", key, "' is reserved");
-    state.metadata[key] = text;
-  }
+  add_metadata(state.metadata, metadata, "save");
   save_state(std::move(state), path);
 }
 
@@ -274,12 +243,25 @@ void save_state(StateDict state, const std::string& path) {
   save_safetensors(path, file);
 }
 
-StateDict load_state(const std::string& path) {
-  SafeTensors file = load_safetensors(path);
+StateDict state_from(SafeTensors file, const std::string& where) {
   StateDict state;
+  if (const auto tied = file.metadata.find(tied_key); tied != file.metadata.end()) {
+    const json names = json_from_text(tied->second, where + tied_key);
+    check(names.is_object(), where, tied_key, ": not a JSON object");
+    for (const auto& [name, other] : names.items()) {
+      const auto it = file.tensors.find(other.is_string() ? other.get<std::string>() : "");
+      check(it != file.tensors.end() && !file.tensors.contains(name), where, tied_key, ": ",
+            adze::detail::in_quotes(name), " stands for no other tensor of the file");
+      state.tensors.emplace_back(name, it->second);
+    }
+  }
   state.metadata = std::move(file.metadata);
   for (auto& [name, tensor] : file.tensors) state.tensors.emplace_back(name, std::move(tensor));
   return state;
+}
+
+StateDict load_state(const std::string& path) {
+  return state_from(load_safetensors(path), "load_state: " + path + ": ");
 }
 
 LoadReport load(Module& root, const std::string& path, LoadOptions options) {

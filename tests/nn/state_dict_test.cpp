@@ -1,7 +1,9 @@
 #include "adze/nn/state_dict.h"
 
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <limits>
 
 #include "adze/nn/deepcopy.h"
 #include "adze/nn/parametrize.h"
@@ -158,4 +160,64 @@ TEST_CASE("A network goes through a file unchanged", "[nn][state_dict][serializa
           nn::save(*source, path.string(), {{"adze.x", ""}});
         }) == "save: metadata key 'adze.x' is reserved");
   std::filesystem::remove(path);
+}
+
+TEST_CASE("Values are text and come back as the same kind", "[nn][state_dict]") {
+  const double inf = std::numeric_limits<double>::infinity();
+  const std::map<std::string, Value> values{
+      {"bool", true},
+      {"double", 2.0},
+      {"dtype", qint8},
+      {"empty list", Value::List{}},
+      {"inf", inf},
+      {"int", std::numeric_limits<std::int64_t>::min()},
+      {"list", Value::List{1, 2.5, "x", Value(), float16, Shape{2, 3}, Value::List{-inf}}},
+      {"list of ints", Value::List{1, 2}},
+      {"none", Value()},
+      {"shape", Shape{1, 4}},
+      {"text", "qint8"}};
+  const auto back = nn::values_from_text(nn::values_to_text(values, "here"), "here");
+  REQUIRE(back.size() == values.size());
+  for (const auto& [name, value] : values) {
+    CAPTURE(name);
+    CHECK(back.at(name).type_name() == value.type_name());
+    CHECK(back.at(name).str() == value.str());
+  }
+  const auto nan = nn::values_from_text(
+      nn::values_to_text({{"nan", std::numeric_limits<double>::quiet_NaN()}}, "here"), "here");
+  CHECK(std::isnan(nan.at("nan").to_double()));
+}
+
+TEST_CASE("Values without a form and broken texts are told", "[nn][state_dict][errors]") {
+  const auto written = [](Value v) {
+    return error_of([&] { nn::values_to_text({{"v", std::move(v)}}, "here"); });
+  };
+  CHECK_THAT(written(ones({2})), ContainsSubstring("here: 'v' is a Tensor, which has no form"));
+  CHECK_THAT(written(Value::List{ones({2})}), ContainsSubstring("has no form in a file"));
+  CHECK_THAT(written("\xff"), ContainsSubstring("must be UTF-8"));
+  const auto read = [](const std::string& text) {
+    return error_of([&] { nn::values_from_text(text, "here"); });
+  };
+  CHECK_THAT(read("{"), ContainsSubstring("here: not JSON"));
+  CHECK_THAT(read("[1]"), ContainsSubstring("here: not a JSON object"));
+  CHECK_THAT(read(R"({"v": ["x"]})"), ContainsSubstring("'v' is not a list of integers"));
+  CHECK_THAT(read(R"({"v": 18446744073709551615})"), ContainsSubstring("not an integer of 64"));
+  CHECK_THAT(read(R"({"v": [1,1,1,1,1,1,1,1,1]})"), ContainsSubstring("8"));
+  CHECK_THAT(read(R"({"v": {"dtype": "odd"}})"), ContainsSubstring("odd"));
+  CHECK_THAT(read(R"({"v": {"double": "big"}})"), ContainsSubstring("has no form of a value"));
+  CHECK_THAT(read(R"({"v": {"list": [], "dtype": "int8"}})"),
+             ContainsSubstring("has no form of a value"));
+  CHECK_THAT(read("{\"v\": " + std::string(1 << 20, '[')), ContainsSubstring("nested deeper"));
+}
+
+TEST_CASE("A chain of parametrizations whose description is broken is told",
+          "[nn][state_dict][errors]") {
+  auto block = masked_block();
+  nn::StateDict state = nn::state_dict(*block);
+  for (const char* text : {"{", "{}", "[1]", R"([{"type": 1, "owner": "test", "state": ""}])",
+                           R"([{"type": "Mask", "owner": "test"}])"}) {
+    state.metadata["adze.parametrizations.fc.weight"] = text;
+    CHECK_THAT(error_of([&] { nn::load_state_dict(*block, state); }),
+               ContainsSubstring("'fc.weight': the description of its parametrizations is broken"));
+  }
 }

@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "adze/ao/nn/intrinsic/linear_relu.h"
 #include "adze/ao/nn/intrinsic/qat/linear_relu.h"
 #include "adze/ao/nn/qat/linear.h"
@@ -10,14 +12,17 @@
 namespace adze::ao::nn {
 namespace {
 
+adze::nn::Submodule fake_quant(adze::nn::ModulePtr module) {
+  check(module && dynamic_cast<quantization::FakeQuantizeBase*>(module.get()),
+        "qat.Linear: the weight of the qconfig must be a fake-quantize, got ",
+        module ? module->type() : "none", "; use a qat qconfig (get_default_qat_qconfig)");
+  return adze::nn::Submodule("weight_fake_quant", std::move(module));
+}
+
 adze::nn::Submodule fake_quant(const quantization::QConfig& qconfig) {
   check(static_cast<bool>(qconfig.weight),
         "qat.Linear: qconfig must be provided for QAT module, with a weight fake-quantize");
-  auto module = qconfig.weight();
-  check(dynamic_cast<quantization::FakeQuantizeBase*>(module.get()) != nullptr,
-        "qat.Linear: the weight of the qconfig must be a fake-quantize, got ", module->type(),
-        "; use a qat qconfig (get_default_qat_qconfig)");
-  return adze::nn::Submodule("weight_fake_quant", module);
+  return fake_quant(qconfig.weight());
 }
 
 // Shares the stored tensors of `layer`: what is computed is right at once, and a moving swap then
@@ -49,6 +54,10 @@ Linear::Linear(Tensor weight_values, Tensor bias_values, const quantization::QCo
       weight_fake_quant(fake_quant(qconfig_value)) {
   qconfig = qconfig_value;
 }
+
+Linear::Linear(Tensor weight_values, Tensor bias_values, adze::nn::ModulePtr fake_quant_module)
+    : ModuleOf(std::move(weight_values), std::move(bias_values)),
+      weight_fake_quant(fake_quant(std::move(fake_quant_module))) {}
 
 void Linear::fields(adze::nn::FieldList& f) {
   adze::nn::Linear::fields(f);

@@ -70,7 +70,11 @@ adze::nn::ModulePtr dynamic_form(adze::nn::Module& module) {
 
 LinearBase::LinearBase(Tensor weight_values, Tensor bias_values)
     : weight("weight", std::move(weight_values)),
-      bias("bias", bias_values.defined() ? bias_values.detach() : bias_values) {}
+      bias("bias", bias_values.defined() ? bias_values.detach() : bias_values) {
+  const Tensor w = weight.value();
+  check(w.defined() && w.dim() == 2, "quantized linear: weight must be a matrix, got ",
+        w.defined() ? to_string(w.sizes()) : "an undefined tensor");
+}
 
 void LinearBase::set_weight_bias(const Tensor& new_weight, const Tensor& new_bias) {
   check(new_weight.sizes() == weight.slot()->original().sizes(), type(),
@@ -158,7 +162,14 @@ Linear::Linear(Tensor weight_values, Tensor bias_values, LinearOptions options)
     : ModuleOf(std::move(weight_values), std::move(bias_values)), options_(options) {
   check(dtype() == qint8 || dtype() == float16,
         "dynamic quantized linear: weight must be qint8 or float16, got ", dtype());
-  if (dtype() == qint8 && !options_.weight_only) adze::quantized::linear_prepack(weight, bias);
+  if (dtype() == qint8 && !options_.weight_only) {
+    adze::quantized::linear_prepack(weight, bias);
+  } else {
+    const Tensor b = bias.value();
+    check(!b.defined() || b.sizes() == Shape{out_features()},
+          "dynamic quantized linear: bias must have ", out_features(), " elements, got shape ",
+          b.defined() ? b.sizes() : Shape());
+  }
 }
 
 Tensor Linear::forward(const Tensor& x) {

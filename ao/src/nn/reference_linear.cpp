@@ -55,6 +55,12 @@ adze::nn::ModulePtr Linear::from_float(adze::nn::Module& module) {
                                 observer->dtype());
 }
 
+std::map<std::string, Value> Linear::config() const {
+  return {{"weight_dtype", dtype_},
+          {"weight_qscheme", std::string(name(scheme_))},
+          {"weight_axis", axis_}};
+}
+
 std::string Linear::extra_repr() const {
   return adze::nn::Linear::extra_repr() +
          adze::detail::concat(", weight_dtype=", dtype_, ", weight_qscheme=", scheme_);

@@ -55,6 +55,12 @@ void attach_observer(adze::nn::Module& module, std::shared_ptr<ObserverOrFakeQua
   module.set_internal_hook(observe_output);
 }
 
+void resume_observer(adze::nn::Module& module) {
+  check(activation_post_process(module) != nullptr, "resume_observer: ", module.type(),
+        " has no observer");
+  module.set_internal_hook(observe_output);
+}
+
 void detach_observer(adze::nn::Module& module) {
   if (!activation_post_process(module)) return;
   module.remove_module(child_name);

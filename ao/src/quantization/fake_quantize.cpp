@@ -24,9 +24,14 @@ std::shared_ptr<ObserverBase> build_observer(const ObserverFactory& factory) {
   check(static_cast<bool>(factory), "FakeQuantize: needs an observer");
   auto observer = std::dynamic_pointer_cast<ObserverBase>(factory());
   check(observer != nullptr, "FakeQuantize: ", factory.str(), " is not an observer");
+  return observer;
+}
+
+std::shared_ptr<ObserverBase> checked(std::shared_ptr<ObserverBase> observer) {
+  check(observer != nullptr, "FakeQuantize: needs an observer");
   check(is_quantized(observer->dtype()),
         "FakeQuantize: the observer's dtype must be qint8, quint8 ", "or qint32, got ",
-        observer->dtype(), " (", factory.str(), ")");
+        observer->dtype(), " (", observer->type(), ")");
   return observer;
 }
 
@@ -47,11 +52,14 @@ std::string qparams_text(const FakeQuantizeBase& f) {
 }  // namespace
 
 FakeQuantizeBase::FakeQuantizeBase(const ObserverFactory& observer_factory)
+    : FakeQuantizeBase(build_observer(observer_factory)) {}
+
+FakeQuantizeBase::FakeQuantizeBase(std::shared_ptr<ObserverBase> observer_module)
     : fake_quant_enabled("fake_quant_enabled", flag(true)),
       observer_enabled("observer_enabled", flag(true)),
       scale("scale", ones({1}), {.resizable = true}),
       zero_point("zero_point", zeros({1}, int32), {.resizable = true}),
-      activation_post_process("activation_post_process", build_observer(observer_factory)) {
+      activation_post_process("activation_post_process", checked(std::move(observer_module))) {
   if (qscheme() == per_channel_affine_float_qparams) store(zero_point, zeros({1}));
 }
 
@@ -105,9 +113,18 @@ std::string FakeQuantize::extra_repr() const {
 
 FixedQParamsFakeQuantize::FixedQParamsFakeQuantize(const FakeQuantizeOptions& options)
     : ModuleOf(options.observer) {
+  take_over_qparams();
+}
+
+FixedQParamsFakeQuantize::FixedQParamsFakeQuantize(std::shared_ptr<ObserverBase> observer_module)
+    : ModuleOf(std::move(observer_module)) {
+  take_over_qparams();
+}
+
+void FixedQParamsFakeQuantize::take_over_qparams() {
   auto* fixed = dynamic_cast<FixedQParamsObserver*>(&observer());
   check(fixed != nullptr, "FixedQParamsFakeQuantize: the observer must be a FixedQParamsObserver, ",
-        "got ", options.observer.str());
+        "got ", observer().type());
   scale.rebind(fixed->scale.slot());
   zero_point.rebind(fixed->zero_point.slot());
 }
@@ -124,9 +141,19 @@ std::string FixedQParamsFakeQuantize::extra_repr() const {
 
 FusedMovingAvgObsFakeQuantize::FusedMovingAvgObsFakeQuantize(const FakeQuantizeOptions& options)
     : ModuleOf(options) {
+  check_averaging();
+}
+
+FusedMovingAvgObsFakeQuantize::FusedMovingAvgObsFakeQuantize(
+    std::shared_ptr<ObserverBase> observer_module)
+    : ModuleOf(std::move(observer_module)) {
+  check_averaging();
+}
+
+void FusedMovingAvgObsFakeQuantize::check_averaging() const {
   check(averaging_constant().has_value(), "FusedMovingAvgObsFakeQuantize: the observer must be a ",
         "MovingAverageMinMaxObserver or a MovingAveragePerChannelMinMaxObserver, got ",
-        options.observer.str());
+        observer().type());
 }
 
 std::string FusedMovingAvgObsFakeQuantize::extra_repr() const {

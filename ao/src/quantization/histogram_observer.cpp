@@ -77,6 +77,12 @@ bool HistogramObserver::has_data() const {
   return scalar(min_val) != no_range.min || scalar(max_val) != no_range.max;
 }
 
+std::map<std::string, Value> HistogramObserver::config() const {
+  auto values = ModuleOf::config();
+  values["bins"] = histogram.slot()->original().numel();
+  return values;
+}
+
 std::string HistogramObserver::extra_repr() const {
   return "min_val=" + number_text(scalar(min_val)) + ", max_val=" + number_text(scalar(max_val));
 }

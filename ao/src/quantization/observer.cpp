@@ -7,7 +7,7 @@
 #include "adze/core/creation.h"
 #include "adze/core/ops.h"
 
-#include "quantization/arguments.h"
+#include "quantization/options.h"
 #include "quantization/ranges.h"
 
 namespace adze::ao::quantization {
@@ -181,15 +181,17 @@ FixedQParamsObserver::FixedQParamsObserver(const FixedQParamsOptions& options)
         options.zero_point, " outside ", options.quant_min, "..", options.quant_max);
 }
 
+std::map<std::string, Value> FixedQParamsObserver::config() const {
+  return observer_config(
+      *this, FixedQParamsOptions{.scale = scale.slot()->original().item(),
+                                 .zero_point = zero_point.slot()->original().item<std::int64_t>(),
+                                 .dtype = dtype(),
+                                 .quant_min = quant_min(),
+                                 .quant_max = quant_max()});
+}
+
 std::string FixedQParamsOptions::str() const {
-  const FixedQParamsOptions d;
-  return Arguments()
-      .add("scale", scale, d.scale)
-      .add("zero_point", zero_point, d.zero_point)
-      .add("dtype", dtype, d.dtype)
-      .add("quant_min", quant_min, d.quant_min)
-      .add("quant_max", quant_max, d.quant_max)
-      .str();
+  return options_text(*this);
 }
 
 PlaceholderObserver::PlaceholderObserver(const PlaceholderOptions& options)
@@ -213,16 +215,20 @@ std::string PlaceholderObserver::extra_repr() const {
   return adze::detail::concat("dtype=", dtype(), ", is_dynamic=", is_dynamic() ? "True" : "False");
 }
 
+std::map<std::string, Value> PlaceholderObserver::config() const {
+  PlaceholderOptions options{.dtype = dtype(),
+                             .custom_op_name = custom_op_,
+                             .is_dynamic = is_dynamic(),
+                             .qscheme = qscheme()};
+  if (spec().custom_range) {
+    options.quant_min = quant_min();
+    options.quant_max = quant_max();
+  }
+  return observer_config(*this, options);
+}
+
 std::string PlaceholderOptions::str() const {
-  const PlaceholderOptions d;
-  return Arguments()
-      .add("dtype", dtype, d.dtype)
-      .add("custom_op_name", custom_op_name, d.custom_op_name)
-      .add("is_dynamic", is_dynamic, d.is_dynamic)
-      .add("quant_min", quant_min, d.quant_min)
-      .add("quant_max", quant_max, d.quant_max)
-      .add("qscheme", qscheme, d.qscheme)
-      .str();
+  return options_text(*this);
 }
 
 NoopObserver::NoopObserver(const NoopOptions& options)
@@ -232,12 +238,12 @@ TensorQParams NoopObserver::calculate_qparams() const {
   no_qparams(*this);
 }
 
+std::map<std::string, Value> NoopObserver::config() const {
+  return observer_config(*this, NoopOptions{.dtype = dtype(), .custom_op_name = custom_op_});
+}
+
 std::string NoopOptions::str() const {
-  const NoopOptions d;
-  return Arguments()
-      .add("dtype", dtype, d.dtype)
-      .add("custom_op_name", custom_op_name, d.custom_op_name)
-      .str();
+  return options_text(*this);
 }
 
 RecordingObserver::RecordingObserver(const RecordingOptions& options)
@@ -259,8 +265,12 @@ TensorQParams RecordingObserver::calculate_qparams() const {
   no_qparams(*this);
 }
 
+std::map<std::string, Value> RecordingObserver::config() const {
+  return observer_config(*this, RecordingOptions{.dtype = dtype()});
+}
+
 std::string RecordingOptions::str() const {
-  return Arguments().add("dtype", dtype, RecordingOptions{}.dtype).str();
+  return options_text(*this);
 }
 
 ReuseInputObserver::ReuseInputObserver(const ReuseInputOptions&) : ModuleOf(plain_spec(quint8)) {}

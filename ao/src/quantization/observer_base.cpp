@@ -3,7 +3,7 @@
 #include "adze/core/creation.h"
 #include "adze/core/ops.h"
 
-#include "quantization/arguments.h"
+#include "quantization/options.h"
 
 namespace adze::ao::quantization {
 namespace {
@@ -27,6 +27,16 @@ QuantizationSpec make_spec(std::string_view name, const ObserverOptions& o, bool
 
 }  // namespace
 
+std::map<std::string, Value> ObserverOrFakeQuant::config() const {
+  if (weight_zeros.empty()) return {};
+  Value::List list;
+  for (const auto& [name, zeros] : weight_zeros) {
+    list.emplace_back(name);
+    list.emplace_back(zeros.fingerprint);
+  }
+  return {{"weight_zeros", std::move(list)}};
+}
+
 std::shared_ptr<ObserverOrFakeQuant> ObserverFactory::operator()() const {
   check(recipe_ != nullptr, "ObserverFactory: is empty, it builds no observer");
   return recipe_->make();
@@ -43,26 +53,15 @@ std::ostream& operator<<(std::ostream& os, const ObserverFactory& factory) {
 }
 
 std::string ObserverOptions::str() const {
-  const ObserverOptions d;
-  return Arguments()
-      .add("dtype", dtype, d.dtype)
-      .add("qscheme", qscheme, d.qscheme)
-      .add("reduce_range", reduce_range, d.reduce_range)
-      .add("quant_min", quant_min, d.quant_min)
-      .add("quant_max", quant_max, d.quant_max)
-      .add("eps", eps, d.eps)
-      .add("is_dynamic", is_dynamic, d.is_dynamic)
-      .add("averaging_constant", averaging_constant, d.averaging_constant)
-      .add("ch_axis", ch_axis, d.ch_axis)
-      .add("bins", bins, d.bins)
-      .str();
+  return options_text(*this);
 }
 
 UniformQuantizationObserverBase::UniformQuantizationObserverBase(std::string_view name,
                                                                  const ObserverOptions& options,
                                                                  Traits traits)
     : ObserverBase(make_spec(name, options, traits.per_channel)),
-      eps("eps", from_vector(std::vector<float>{static_cast<float>(options.eps)}, {1})) {
+      eps("eps", from_vector(std::vector<float>{static_cast<float>(options.eps)}, {1})),
+      options_(options) {
   check(options.eps > 0 && static_cast<float>(options.eps) > 0, name, ": eps must be > 0, got ",
         options.eps);
   const auto refuse = [&](bool allowed, bool given, std::string_view option) {
@@ -76,6 +75,10 @@ UniformQuantizationObserverBase::UniformQuantizationObserverBase(std::string_vie
     check(*averaging_constant_ > 0 && *averaging_constant_ <= 1, name,
           ": averaging_constant must be in (0, 1], got ", *averaging_constant_);
   }
+}
+
+std::map<std::string, Value> UniformQuantizationObserverBase::config() const {
+  return observer_config(*this, options_);
 }
 
 void UniformQuantizationObserverBase::reset_min_max_vals() {

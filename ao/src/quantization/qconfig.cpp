@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "quantization/qconfig_value.h"
+
 namespace adze::ao::quantization {
 namespace {
 
@@ -54,11 +56,15 @@ bool has_qconfig(const adze::nn::Module& module) {
 }
 
 std::optional<QConfig> get_qconfig(const adze::nn::Module& module) {
-  const std::any& any = module.qconfig;
-  if (!any.has_value() || std::any_cast<std::nullopt_t>(&any)) return std::nullopt;
+  if (!has_qconfig(module)) return std::nullopt;
+  return qconfig_in(module.qconfig, module.type());
+}
+
+std::optional<QConfig> qconfig_in(const std::any& any, const std::string& where) {
+  if (std::any_cast<std::nullopt_t>(&any)) return std::nullopt;
   if (const auto* q = std::any_cast<QConfig>(&any)) return *q;
   if (const auto* q = std::any_cast<std::optional<QConfig>>(&any)) return *q;
-  fail(module.type(), ": qconfig must hold a QConfig or std::nullopt, got ",
+  fail(where, ": qconfig must hold a QConfig or std::nullopt, got ",
        adze::nn::detail::demangle(any.type()));
 }
 

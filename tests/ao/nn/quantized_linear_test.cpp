@@ -149,6 +149,11 @@ TEST_CASE("Quantized linear names what does not fit", "[ao][linear][errors]") {
   CHECK(error_of([&] {
           nnq::Linear(w, ones({3}), 0.1, 0);
         }).find("bias must be float32 with 2 elements") != std::string::npos);
+  CHECK(error_of([&] { nnq::dynamic::Linear(ones({3}).to(float16), {}); }) ==
+        "quantized linear: weight must be a matrix, got (3,)");
+  CHECK(error_of([&] {
+          nnq::dynamic::Linear(ones({2, 3}).to(float16), ones({3}));
+        }) == "dynamic quantized linear: bias must have 2 elements, got shape (3,)");
   CHECK_FALSE(error_of([&] { nnq::Linear(w, {}, 0.0, 0); }).empty());
   CHECK_FALSE(error_of([&] { nnq::Linear(w, {}, 0.1, 300); }).empty());
   nnq::dynamic::Linear dynamic(w, {});

@@ -145,7 +145,7 @@ TEST_CASE("Fixed qparams do not follow what passes", "[ao][quantization]") {
         std::vector<float>{-1, -1, 0, 0.5, 0.9921875f});
   CHECK_THROWS_WITH(FixedQParamsFakeQuantize(FakeQuantizeOptions{}),
                     "FixedQParamsFakeQuantize: the observer must be a FixedQParamsObserver, got "
-                    "MovingAverageMinMaxObserver()");
+                    "MovingAverageMinMaxObserver");
 }
 
 TEST_CASE("The fused fake-quantize trains with what is converted", "[ao][quantization]") {

@@ -32,6 +32,7 @@ class Softmax : public ModuleOf<Softmax> {
   std::int64_t dim() const { return dim_; }
   Tensor forward(const Tensor& x);
   std::string extra_repr() const override;
+  std::map<std::string, Value> config() const override { return {{"dim", dim_}}; }
 
  private:
   std::int64_t dim_;
@@ -44,6 +45,7 @@ class LogSoftmax : public ModuleOf<LogSoftmax> {
   std::int64_t dim() const { return dim_; }
   Tensor forward(const Tensor& x);
   std::string extra_repr() const override;
+  std::map<std::string, Value> config() const override { return {{"dim", dim_}}; }
 
  private:
   std::int64_t dim_;

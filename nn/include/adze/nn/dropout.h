@@ -15,6 +15,7 @@ class Dropout : public ModuleOf<Dropout> {
   double p() const { return p_; }
   Tensor forward(const Tensor& x);
   std::string extra_repr() const override;
+  std::map<std::string, Value> config() const override { return {{"p", p_}}; }
 
  private:
   double p_;

@@ -16,6 +16,9 @@ class Flatten : public ModuleOf<Flatten> {
   std::int64_t end_dim() const { return end_dim_; }
   Tensor forward(const Tensor& x);
   std::string extra_repr() const override;
+  std::map<std::string, Value> config() const override {
+    return {{"start_dim", start_dim_}, {"end_dim", end_dim_}};
+  }
 
  private:
   std::int64_t start_dim_, end_dim_;

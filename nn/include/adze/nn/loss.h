@@ -1,9 +1,18 @@
 #pragma once
 
+#include <map>
+#include <string>
+#include <string_view>
+
 #include "adze/core/ops/functional.h"
 #include "adze/nn/module.h"
 
 namespace adze::nn {
+
+/// "none", "mean" or "sum".
+std::string_view name(Reduction reduction);
+/// The reduction with that name; throws when there is none.
+Reduction reduction_from_name(std::string_view name);
 
 struct CrossEntropyLossOptions {
   double label_smoothing = 0;
@@ -16,6 +25,7 @@ class CrossEntropyLoss : public ModuleOf<CrossEntropyLoss> {
   /// Throws unless 0 <= label_smoothing <= 1.
   explicit CrossEntropyLoss(CrossEntropyLossOptions options = {});
   Tensor forward(const Tensor& logits, const Tensor& target);
+  std::map<std::string, Value> config() const override;
 
  private:
   CrossEntropyLossOptions options_;
@@ -30,6 +40,7 @@ class NLLLoss : public ModuleOf<NLLLoss> {
  public:
   explicit NLLLoss(LossOptions options = {}) : options_(options) {}
   Tensor forward(const Tensor& log_probs, const Tensor& target);
+  std::map<std::string, Value> config() const override;
 
  private:
   LossOptions options_;
@@ -40,6 +51,7 @@ class MSELoss : public ModuleOf<MSELoss> {
  public:
   explicit MSELoss(LossOptions options = {}) : options_(options) {}
   Tensor forward(const Tensor& input, const Tensor& target);
+  std::map<std::string, Value> config() const override;
 
  private:
   LossOptions options_;

@@ -106,6 +106,8 @@ class Module {
   /// Adds a child that forward does not call (an observer, say). Throws when the name is taken.
   void add_module(std::string name, ModulePtr module);
   void remove_module(std::string_view name);
+  /// Number of children that were added at run time; they stand last in `list()`.
+  std::size_t added_modules() const { return extra_.size(); }
 
   // ---- hooks -----------------------------------------------------------------------------------
   HookHandle register_forward_pre_hook(ForwardPreHook hook);

@@ -36,8 +36,9 @@ struct LoadReport {
 /// lists all that is wrong.
 LoadReport load_state_dict(Module& root, const StateDict& state, LoadOptions options = {});
 
-/// Named values as JSON text, for metadata, and back: none, booleans, integers, doubles, strings
-/// and shapes. An Error about anything else starts with `where`.
+/// Named values as JSON text, for metadata, and back: none, booleans, integers, doubles (infinities
+/// and NaN too), strings, dtypes, shapes, and lists of these. An Error about anything else starts
+/// with `where`.
 std::string values_to_text(const std::map<std::string, Value>& values, std::string_view where);
 std::map<std::string, Value> values_from_text(const std::string& text, std::string_view where);
 

@@ -13,6 +13,9 @@ ObserverOrFakeQuant* activation_post_process(adze::nn::Module& module);
 /// (an observer, not a fake-quantize) it also notes which weights are zero when data comes.
 /// Replaces an observer that is attached already.
 void attach_observer(adze::nn::Module& module, std::shared_ptr<ObserverOrFakeQuant> observer);
+/// Observes again with the observer that the module has as a child added at run time, as after it
+/// was loaded from a file.
+void resume_observer(adze::nn::Module& module);
 /// Removes it; the module is then as if it had never been observed.
 void detach_observer(adze::nn::Module& module);
 

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "adze/ao/quantization/observer.h"
 
@@ -41,6 +43,8 @@ class FakeQuantizeBase : public ObserverOrFakeQuant {
  protected:
   /// Throws when the factory builds no observer, or one of a dtype that is not quantized.
   explicit FakeQuantizeBase(const ObserverFactory& observer_factory);
+  /// Around an observer that is there already.
+  explicit FakeQuantizeBase(std::shared_ptr<ObserverBase> observer_module);
   void fields(adze::nn::FieldList& f) override;
   /// Observes `x` and updates scale and zero_point.
   void observe(const Tensor& x);
@@ -57,6 +61,8 @@ class FakeQuantizeBase : public ObserverOrFakeQuant {
 class FakeQuantize : public adze::nn::ModuleOf<FakeQuantize, FakeQuantizeBase> {
  public:
   explicit FakeQuantize(const FakeQuantizeOptions& options = {}) : ModuleOf(options.observer) {}
+  explicit FakeQuantize(std::shared_ptr<ObserverBase> observer_module)
+      : ModuleOf(std::move(observer_module)) {}
   static ObserverFactory with_args(const FakeQuantizeOptions& options = {}) {
     return ObserverFactory::of<FakeQuantize>(options);
   }
@@ -69,12 +75,16 @@ class FixedQParamsFakeQuantize
     : public adze::nn::ModuleOf<FixedQParamsFakeQuantize, FakeQuantizeBase> {
  public:
   explicit FixedQParamsFakeQuantize(const FakeQuantizeOptions& options);
+  explicit FixedQParamsFakeQuantize(std::shared_ptr<ObserverBase> observer_module);
   static ObserverFactory with_args(const FakeQuantizeOptions& options) {
     return ObserverFactory::of<FixedQParamsFakeQuantize>(options);
   }
   TensorQParams calculate_qparams() const override { return {scale.value(), zero_point.value()}; }
   Tensor forward(const Tensor& x) override;
   std::string extra_repr() const override;
+
+ private:
+  void take_over_qparams();
 };
 
 /// A FakeQuantize whose observer is a moving average, as the field's fused module. It computes with
@@ -84,10 +94,14 @@ class FusedMovingAvgObsFakeQuantize
  public:
   /// Throws unless the observer is a moving average.
   explicit FusedMovingAvgObsFakeQuantize(const FakeQuantizeOptions& options = {});
+  explicit FusedMovingAvgObsFakeQuantize(std::shared_ptr<ObserverBase> observer_module);
   static ObserverFactory with_args(const FakeQuantizeOptions& options = {}) {
     return ObserverFactory::of<FusedMovingAvgObsFakeQuantize>(options);
   }
   std::string extra_repr() const override;
+
+ private:
+  void check_averaging() const;
 };
 
 /// Switch every fake-quantize of a network.

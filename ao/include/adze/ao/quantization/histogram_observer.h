@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "adze/ao/quantization/observer_base.h"
@@ -28,6 +29,7 @@ class HistogramObserver
   Tensor forward(const Tensor& x) override;
   TensorQParams calculate_qparams() const override;
   bool has_data() const override;
+  std::map<std::string, Value> config() const override;
   std::string extra_repr() const override;
 
  protected:

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -102,6 +103,7 @@ class FixedQParamsObserver : public adze::nn::ModuleOf<FixedQParamsObserver, Obs
   Tensor forward(const Tensor& x) override { return x; }
   TensorQParams calculate_qparams() const override { return {scale.value(), zero_point.value()}; }
   bool has_data() const override { return true; }
+  std::map<std::string, Value> config() const override;
 
  protected:
   void fields(adze::nn::FieldList& f) override { f(scale, zero_point); }
@@ -128,6 +130,7 @@ class PlaceholderObserver : public adze::nn::ModuleOf<PlaceholderObserver, Obser
   Tensor forward(const Tensor& x) override { return x; }
   TensorQParams calculate_qparams() const override;
   bool has_data() const override { return false; }
+  std::map<std::string, Value> config() const override;
   std::string extra_repr() const override;
 
  private:
@@ -151,6 +154,7 @@ class NoopObserver : public adze::nn::ModuleOf<NoopObserver, ObserverBase> {
   Tensor forward(const Tensor& x) override { return x; }
   TensorQParams calculate_qparams() const override;
   bool has_data() const override { return false; }
+  std::map<std::string, Value> config() const override;
 
  private:
   std::string custom_op_;
@@ -173,6 +177,7 @@ class RecordingObserver : public adze::nn::ModuleOf<RecordingObserver, ObserverB
   TensorList get_tensor_value() const;
   TensorQParams calculate_qparams() const override;
   bool has_data() const override { return false; }
+  std::map<std::string, Value> config() const override;
 
  protected:
   void fields(adze::nn::FieldList& f) override { f(tensor_val_); }

@@ -41,6 +41,8 @@ class ObserverOrFakeQuant : public adze::nn::Module {
   std::int64_t ch_axis() const { return spec().ch_axis; }
   /// True for a moving average that keeps nothing of earlier batches.
   bool is_memoryless() const { return averaging_constant() == 1.0; }
+  /// Settings, and `weight_zeros`, which a network in a file keeps.
+  std::map<std::string, Value> config() const override;
 
   /// Version of a parameter and which of its elements were zero, by the parameter's name.
   struct WeightZeros {
@@ -70,6 +72,12 @@ class ObserverFactory {
   explicit operator bool() const { return recipe_ != nullptr; }
   /// "MinMaxObserver(dtype=qint8)": the type and the options that are not the default.
   std::string str() const;
+  /// The options when it builds exactly a M with options of that type, else nullptr.
+  template <class M, class Options>
+  const Options* options() const {
+    const auto* recipe = dynamic_cast<const RecipeOf<M, Options>*>(recipe_.get());
+    return recipe ? &recipe->options : nullptr;
+  }
   /// True when both build the same type with equal options.
   friend bool operator==(const ObserverFactory& a, const ObserverFactory& b) {
     if (!a.recipe_ || !b.recipe_) return a.recipe_ == b.recipe_;
@@ -141,6 +149,7 @@ class UniformQuantizationObserverBase : public ObserverBase {
   adze::nn::Buffer eps;  // float32 (1)
 
   std::optional<double> averaging_constant() const override { return averaging_constant_; }
+  std::map<std::string, Value> config() const override;
   /// Forgets what was seen. Throws for observers that cannot.
   virtual void reset_min_max_vals();
 
@@ -160,6 +169,7 @@ class UniformQuantizationObserverBase : public ObserverBase {
   Tensor observed(const Tensor& x) const;
 
  private:
+  ObserverOptions options_;
   std::optional<double> averaging_constant_;
 };
 

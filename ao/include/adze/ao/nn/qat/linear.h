@@ -13,6 +13,8 @@ class Linear : public adze::nn::ModuleOf<Linear, adze::nn::Linear> {
          const quantization::QConfig& qconfig_value);
   /// Around existing tensors. Throws when the qconfig has no weight fake-quantize.
   Linear(Tensor weight_values, Tensor bias_values, const quantization::QConfig& qconfig_value);
+  /// The same with a fake-quantize that is there already, and no qconfig. Throws when it is none.
+  Linear(Tensor weight_values, Tensor bias_values, adze::nn::ModulePtr fake_quant);
 
   adze::nn::Submodule weight_fake_quant;
 

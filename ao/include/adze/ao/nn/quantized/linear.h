@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <utility>
 
@@ -36,6 +37,7 @@ class Linear : public adze::nn::ModuleOf<Linear, LinearBase> {
   adze::nn::Buffer scale;       // float32 scalar
   adze::nn::Buffer zero_point;  // int64 scalar
   DType dtype() const { return dtype_; }
+  std::map<std::string, Value> config() const override { return {{"dtype", dtype_}}; }
 
   /// (..., in_features) quantized per tensor -> (..., out_features) quantized.
   Tensor forward(const Tensor& x);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "adze/nn/module.h"
@@ -14,6 +15,7 @@ class Quantize : public adze::nn::ModuleOf<Quantize> {
   adze::nn::Buffer scale;       // float32 scalar
   adze::nn::Buffer zero_point;  // int64 scalar
   DType dtype() const { return dtype_; }
+  std::map<std::string, Value> config() const override { return {{"dtype", dtype_}}; }
 
   Tensor forward(const Tensor& x);
   std::string extra_repr() const override;

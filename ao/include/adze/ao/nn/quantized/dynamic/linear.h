@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "adze/ao/nn/quantized/linear.h"
@@ -25,6 +26,9 @@ class Linear : public adze::nn::ModuleOf<Linear, LinearBase> {
   DType dtype() const { return weight.slot()->original().dtype(); }
   bool reduce_range() const { return options_.reduce_range; }
   bool weight_only() const { return options_.weight_only; }
+  std::map<std::string, Value> config() const override {
+    return {{"reduce_range", options_.reduce_range}, {"weight_only", options_.weight_only}};
+  }
 
   Tensor forward(const Tensor& x);
   std::string extra_repr() const override;

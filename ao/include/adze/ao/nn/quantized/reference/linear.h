@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "adze/core/quantizer.h"
@@ -24,6 +25,7 @@ class Linear : public adze::nn::ModuleOf<Linear, adze::nn::Linear> {
   Tensor quantized_weight() const;
   Tensor forward(const Tensor& x);
   std::string extra_repr() const override;
+  std::map<std::string, Value> config() const override;
 
   /// With the effective weight of a Linear (float or qat), its grid by the weight observer.
   static adze::nn::ModulePtr from_float(adze::nn::Module& module);
