@@ -87,7 +87,7 @@ ModulePtr build_dynamic(const ModuleSpec& spec) {
   return make<M>(
       spec.require_tensor("weight"), spec.tensor("bias"),
       quantized::dynamic::LinearOptions{.reduce_range = spec.at("reduce_range").to_bool(),
-                                       .weight_only = spec.at("weight_only").to_bool()});
+                                        .weight_only = spec.at("weight_only").to_bool()});
 }
 
 ModulePtr build_reference(const ModuleSpec& spec) {

@@ -49,6 +49,11 @@ adze::nn::ModulePtr reference_linear_relu(adze::nn::Module& module) {
                                          adze::nn::make<adze::nn::ReLU>());
 }
 
+template <class Qat>
+adze::nn::ModulePtr to_float(adze::nn::Module& module) {
+  return module.as<Qat>().to_float();
+}
+
 // Linear, then the op relu.
 Fused fuse_linear_relu_op(std::span<const adze::nn::ModulePtr> modules) {
   return {adze::nn::make<nni::LinearReLU>(modules[0], adze::nn::make<adze::nn::ReLU>()),
@@ -81,7 +86,8 @@ void add_linear(BackendConfig& config) {
        .quantized_module = nnq::Linear::from_float,
        .dynamic_quantized_module = nnq::dynamic::Linear::from_float,
        .has_weight = true,
-       .root_module = root});
+       .root_module = root,
+       .float_module = to_float<nnqat::Linear>});
   row({.pattern = pattern<adze::nn::Linear, adze::nn::ReLU>(), .fuser_method = fuse_linear_relu});
   row({.pattern = {ObjectType::of<adze::nn::Linear>(), ops::relu},
        .fuser_method = fuse_linear_relu_op});
@@ -101,7 +107,8 @@ void add_linear(BackendConfig& config) {
        .quantized_module = nniq::LinearReLU::from_float,
        .dynamic_quantized_module = nniq::dynamic::LinearReLU::from_float,
        .has_weight = true,
-       .root_module = root});
+       .root_module = root,
+       .float_module = to_float<nni::qat::LinearReLU>});
   row({.pattern = pattern<nnq::reference::Linear>(),
        .root_module = root,
        .lowered_module = nnq::Linear::from_reference,

@@ -27,23 +27,35 @@ Tensor effective_bias(adze::nn::Module& module) {
   return bias && bias->defined() ? bias->value().detach() : Tensor();
 }
 
+void observe_now(ObserverOrFakeQuant& observer, const Tensor& weight) {
+  if (auto* fake = dynamic_cast<FakeQuantizeBase*>(&observer)) {
+    if (!fake->has_data() || (fake->is_memoryless() && fake->observer_is_enabled()))
+      fake->observer()(weight);
+    return;
+  }
+  // Histograms cannot forget: one that saw this weight before stays as it is.
+  if (dynamic_cast<HistogramObserver*>(&observer)) {
+    if (!observer.has_data()) observer(weight);
+    return;
+  }
+  if (auto* range = dynamic_cast<UniformQuantizationObserverBase*>(&observer))
+    range->reset_min_max_vals();
+  observer(weight);
+}
+
 std::shared_ptr<ObserverOrFakeQuant> observed_weight(adze::nn::Module& module) {
   NoGrad guard;
-  const Tensor weight = effective_weight(module);
+  std::shared_ptr<ObserverOrFakeQuant> observer;
   if (auto* qat = dynamic_cast<ao::nn::qat::Linear*>(&module.slot_holder())) {
-    auto copy = std::static_pointer_cast<FakeQuantizeBase>(
+    observer = std::static_pointer_cast<ObserverOrFakeQuant>(
         adze::nn::deepcopy(qat->weight_fake_quant.ptr()));
-    // A frozen or running range is what the layer was trained with; otherwise the weight of this
-    // moment decides, whatever was seen before.
-    if (!copy->has_data() || (copy->is_memoryless() && copy->observer_is_enabled()))
-      copy->observer()(weight);
-    return copy;
+  } else {
+    const QConfig qconfig = required_qconfig(module, "convert");
+    check(static_cast<bool>(qconfig.weight), "convert: the qconfig of ", module.type(),
+          " has no weight observer");
+    observer = qconfig.weight();
   }
-  const QConfig qconfig = required_qconfig(module, "convert");
-  check(static_cast<bool>(qconfig.weight), "convert: the qconfig of ", module.type(),
-        " has no weight observer");
-  auto observer = qconfig.weight();
-  (*observer)(weight);
+  observe_now(*observer, effective_weight(module));
   return observer;
 }
 

@@ -372,7 +372,9 @@ constinit const Op<TensorList(const Tensor&, const Shape&, std::int64_t)> split{
      .forward = split_forward,
      .derivative = split_backward,
      .traits = moving_traits,
-     .count = [](std::span<const Value> args) { return args[1].to_shape().size(); }}};
+     .count = [](std::span<const Value> args) {
+       return args.size() > 1 ? args[1].to_shape().size() : std::size_t{0};
+     }}};
 constinit const Op<TensorList(const Tensor&, std::int64_t, std::int64_t)> chunk{
     {.name = "chunk",
      .forward = chunk_forward,

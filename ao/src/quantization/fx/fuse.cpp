@@ -66,8 +66,8 @@ std::vector<Match> find_matches(GraphModule& module, const BackendConfig& backen
   for (auto it = nodes.rbegin(); it != nodes.rend(); ++it) {
     for (const Row* row : rows) {
       Match m{row, match_backwards(module, *row, **it)};
-      if (m.nodes.empty() || std::any_of(m.nodes.begin(), m.nodes.end(),
-                                         [&](Node* n) { return taken.contains(n); }))
+      if (m.nodes.empty() ||
+          std::any_of(m.nodes.begin(), m.nodes.end(), [&](Node* n) { return taken.contains(n); }))
         continue;
       taken.insert(m.nodes.begin(), m.nodes.end());
       matches.push_back(std::move(m));
@@ -120,8 +120,8 @@ GraphModulePtr trace(const adze::nn::ModulePtr& root, const std::vector<Value>& 
     });
     check(found, where, ": the network has no module of class ", type.name());
   }
-  GraphModulePtr module = QuantizationTracer(leaf_names, leaf_classes)
-                              .trace(root, {.example_inputs = example_inputs});
+  GraphModulePtr module =
+      QuantizationTracer(leaf_names, leaf_classes).trace(root, {.example_inputs = example_inputs});
   // Nothing is quantized yet: what a DeQuantStub does is nothing.
   for (Node* n : module->graph().node_list()) {
     if (!n->calls(ops::dequantize) || !n->arg(0).is_node()) continue;

@@ -75,6 +75,40 @@ std::string scope_of(const Node& node) {
   return node.is_module_call() ? node.target() : node.meta.module_path;
 }
 
+std::optional<Value> constant_value(GraphModule& module, const Node& node) {
+  if (node.is_get_attr()) return Value(module.parameter(node).value().detach());
+  if (!node.function() || node.function()->traits().random) return std::nullopt;
+  const std::function<std::optional<Value>(const Argument&)> value_of =
+      [&](const Argument& a) -> std::optional<Value> {
+    if (a.is_node()) return constant_value(module, *a.node());
+    if (a.is_constant()) return a.constant();
+    Value::List list;
+    for (const Argument& e : a.list()) {
+      std::optional<Value> v = value_of(e);
+      if (!v) return std::nullopt;
+      list.push_back(std::move(*v));
+    }
+    return Value(std::move(list));
+  };
+  std::vector<Value> args;
+  for (const Argument& a : node.args()) {
+    std::optional<Value> v = value_of(a);
+    if (!v) return std::nullopt;
+    args.push_back(std::move(*v));
+  }
+  const NoGrad guard;
+  return node.function()->call_boxed(args);
+}
+
+bool observes_weight(GraphModule& module, const BackendConfig& backend, const Node& observer) {
+  return std::any_of(observer.users().begin(), observer.users().end(), [&](Node* user) {
+    const Row* row = user->function() ? row_of(module, backend, {user}) : nullptr;
+    if (!row || !row->weight_index || *row->weight_index >= user->args().size()) return false;
+    const Argument& weight = user->arg(*row->weight_index);
+    return weight.is_node() && weight.node() == &observer;
+  });
+}
+
 void clean_up(GraphModule& module) {
   module.eliminate_dead_code();
   // Members that are preserved are used by nobody: put back what the sweep takes away.

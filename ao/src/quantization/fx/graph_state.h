@@ -18,7 +18,8 @@ using adze::fx::GraphModule;
 using adze::fx::Node;
 using Row = BackendPatternConfig;
 
-// ---- notes ----------------------------------------------------------------------------------------
+// ---- notes
+// ----------------------------------------------------------------------------------------
 /// "prepared", "reference", "quantized", "fused", or "" for a graph that no step has made.
 inline constexpr const char* stage_note = "quantization.stage";
 /// Whether fake-quantizes simulate (prepare_qat_fx).
@@ -40,7 +41,8 @@ void note_names(GraphModule& module, const char* key, const std::vector<std::str
 /// Why a node stays float; "" when nothing was noted.
 std::string float_reason(const GraphModule& module, const Node& node);
 
-// ---- nodes ----------------------------------------------------------------------------------------
+// ---- nodes
+// ----------------------------------------------------------------------------------------
 /// The observer or fake-quantize that a node calls, or nullptr.
 std::shared_ptr<ObserverOrFakeQuant> observer_at(GraphModule& module, const Node& node);
 /// The class or op that a node calls; nothing for other nodes.
@@ -51,8 +53,14 @@ const Row* row_of(GraphModule& module, const BackendConfig& backend,
 /// True for steps that compute something a user would call an op or a layer: not for observers,
 /// sizes, elements of lists, quantize and dequantize.
 bool computes(GraphModule& module, const Node& node);
-/// Path of the module in whose scope the node is: of the module it calls, or whose forward calls it.
+/// Path of the module in whose scope the node is: of the module it calls, or whose forward calls
+/// it.
 std::string scope_of(const Node& node);
+
+/// The value of a node that depends on parameters, buffers and constants only; nothing for others.
+std::optional<Value> constant_value(GraphModule& module, const Node& node);
+/// True for an observer that looks at the weight of a functional layer.
+bool observes_weight(GraphModule& module, const BackendConfig& backend, const Node& observer);
 
 /// Erases nodes that nobody uses and members that no node uses, but for those that are preserved.
 void clean_up(GraphModule& module);

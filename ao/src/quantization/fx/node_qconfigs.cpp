@@ -17,8 +17,8 @@ bool regex_matches(const std::string& regex, const std::string& name) {
 
 // The name itself, or a module around it.
 bool covers(const std::string& name, const std::string& path) {
-  return path == name || (path.size() > name.size() && path.starts_with(name) &&
-                          path[name.size()] == '.');
+  return path == name ||
+         (path.size() > name.size() && path.starts_with(name) && path[name.size()] == '.');
 }
 
 std::string parent_of(const std::string& path) {
@@ -119,7 +119,9 @@ void check_names(const QConfigMapping& mapping, adze::nn::Module& root, GraphMod
     return true;
   });
   std::string unknown;
-  const auto note = [&](const std::string& what) { unknown += (unknown.empty() ? "" : ", ") + what; };
+  const auto note = [&](const std::string& what) {
+    unknown += (unknown.empty() ? "" : ", ") + what;
+  };
   for (const auto& [name, q] : mapping.module_name_qconfigs())
     if (!adze::nn::find_module(root, name) && !adze::nn::find_module(module, name))
       note("module name '" + name + "'");

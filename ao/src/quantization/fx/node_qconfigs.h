@@ -12,8 +12,8 @@ using NodeQConfigs = std::unordered_map<const Node*, std::optional<QConfig>>;
 NodeQConfigs node_qconfigs(GraphModule& module, const QConfigMapping& mapping,
                            const BackendConfig& backend);
 
-/// Throws, naming them, when module names, expressions or ordered calls of the mapping match nothing
-/// in `root` (as the user wrote it) or the graph made from it.
+/// Throws, naming them, when module names, expressions or ordered calls of the mapping match
+/// nothing in `root` (as the user wrote it) or the graph made from it.
 void check_names(const QConfigMapping& mapping, adze::nn::Module& root, GraphModule& module,
                  const BackendConfig& backend, const char* where);
 

@@ -60,6 +60,8 @@ struct BackendPatternConfig {
   // ---- graph mode ------------------------------------------------------------------------------
   /// The class whose qconfig counts for a fused or qat form.
   std::optional<ModuleType> root_module = {};
+  /// A qat form -> the float form with the effective weight.
+  FromFloat float_module = nullptr;
   /// Observation types for ops whose tensors and numbers are counted: x + y, x + 2.
   std::map<std::size_t, ObservationType> num_tensor_args_to_observation_type = {};
   /// Positions of weight and bias among the arguments of an op.
