@@ -9,11 +9,13 @@
 #include "adze/ao/nn/intrinsic/qat/linear_relu.h"
 #include "adze/ao/nn/intrinsic/quantized/dynamic/linear_relu.h"
 #include "adze/ao/nn/intrinsic/quantized/linear_relu.h"
+#include "adze/ao/nn/quantized/activation.h"
 #include "adze/ao/nn/quantized/quantize.h"
 #include "adze/ao/nn/quantized/reference/linear.h"
 #include "adze/ao/pruning/fake_sparsity.h"
 #include "adze/ao/quantization/attach.h"
 #include "adze/ao/quantization/stubs.h"
+#include "adze/fx/module_types.h"
 
 #include "quantization/options.h"
 
@@ -169,6 +171,11 @@ void add_layers(ModuleTypes& types) {
     return make<quantized::Quantize>(out.scale, out.zero_point, out.dtype);
   });
   types.add<quantized::DeQuantize>();
+  types.add<quantized::Softmax>([](const ModuleSpec& spec) {
+    return make<quantized::Softmax>(spec.at("dim").to_int(), spec.at("scale").to_double(),
+                                    spec.at("zero_point").to_int());
+  });
+  types.add<quantized::Dropout>();
 }
 
 }  // namespace
@@ -176,6 +183,7 @@ void add_layers(ModuleTypes& types) {
 const ModuleTypes& module_types() {
   static const ModuleTypes types = [] {
     ModuleTypes t = adze::nn::module_types();
+    adze::fx::add_module_types(t);
     add_layers(t);
     add_observers(t);
     t.add_parametrization("FakeSparsity", [](const adze::nn::ParametrizationSpec& spec) {

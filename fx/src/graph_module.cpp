@@ -201,7 +201,13 @@ std::vector<nn::ForwardArg> GraphModule::forward_args() const {
 }
 
 std::map<std::string, Value> GraphModule::config() const {
-  return {{"graph", graph_.to_text()}, {"class_name", class_name_}};
+  std::map<std::string, Value> all = Scope::config();
+  all["graph"] = graph_.to_text();
+  all["class_name"] = class_name_;
+  Value::List list;
+  for (const auto& [key, value] : notes) list.push_back(Value::List{key, value});
+  all["notes"] = std::move(list);
+  return all;
 }
 
 }  // namespace adze::fx

@@ -54,6 +54,15 @@ Tensor Scope::forward(const Tensor&) {
   fail("Scope: has no forward; it holds the members of a module that was traced through");
 }
 
+std::map<std::string, Value> Scope::config() const {
+  Value::List tensors, buffers;
+  for (const nn::Parameter& p : parameters_) {
+    tensors.emplace_back(p.name());
+    if (p.is_buffer()) buffers.emplace_back(p.name());
+  }
+  return {{"tensors", tensors}, {"buffers", buffers}};
+}
+
 void Scope::fields(nn::FieldList& f) {
   for (nn::Parameter& p : parameters_) f(p);
   for (nn::Submodule& m : children_) f(m);

@@ -7,6 +7,7 @@
 #include "adze/core/random.h"
 #include "adze/core/tensor_impl.h"
 #include "adze/fx/hook_point.h"
+#include "adze/fx/interpreter.h"
 #include "adze/nn/container.h"
 #include "adze/nn/deepcopy.h"
 #include "adze/nn/traversal.h"
@@ -124,11 +125,25 @@ bool Tracer::is_leaf_module(nn::Module& module, const std::string&) const {
          type == "adze::fx::HookPoint";
 }
 
-std::optional<Value> Tracer::replace_call(nn::Module&, const std::string&, std::span<const Value>) {
-  return std::nullopt;
-}
+// A graph is gone through node by node: what is written down stays in the scope of the module whose
+// forward made it.
+class Tracer::ScopedInterpreter : public Interpreter {
+ public:
+  ScopedInterpreter(GraphModule& module, Run& run) : Interpreter(module), run_(run) {}
+
+ protected:
+  Value run_node(Node& node) override {
+    if (node.function()) run_.scopes.back() = {node.meta.module_path, node.meta.module_type};
+    return Interpreter::run_node(node);
+  }
+
+ private:
+  Run& run_;
+};
 
 Value Tracer::run_root(nn::Module& root, std::span<const Value> inputs) {
+  if (auto* graph = dynamic_cast<GraphModule*>(&root))
+    return ScopedInterpreter(*graph, *run_).run(inputs);
   return root.call_forward(inputs);
 }
 
@@ -262,7 +277,6 @@ std::optional<Value> Tracer::call_module(nn::Module& module, std::span<const Val
                                     " is called that is no submodule of the network; list it in "
                                     "fields() of the module that calls it"));
   const std::string& path = at->second;
-  if (auto result = replace_call(module, path, args)) return result;
   if (!is_leaf_module(module, path)) {
     if (module.has_internal_hook()) return std::nullopt;
     return trace_through(module, path, {args.begin(), args.end()});

@@ -61,6 +61,10 @@ const Row* row_of(GraphModule& module, const BackendConfig& backend,
   return backend.find(types);
 }
 
+bool is_hooked(GraphModule& module, const Node& node) {
+  return node.is_module_call() && module.submodule(node)->user_hooks() > 0;
+}
+
 bool computes(GraphModule& module, const Node& node) {
   if (const OpBase* op = node.function())
     return op != &ops::size && op != &ops::getitem && op != &ops::dequantize &&

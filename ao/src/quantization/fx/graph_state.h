@@ -50,6 +50,8 @@ std::optional<ObjectType> type_of(GraphModule& module, const Node& node);
 /// The row for one node, or for several.
 const Row* row_of(GraphModule& module, const BackendConfig& backend,
                   const std::vector<Node*>& nodes);
+/// True when users registered hooks on the module that a node calls: it must stay one step.
+bool is_hooked(GraphModule& module, const Node& node);
 /// True for steps that compute something a user would call an op or a layer: not for observers,
 /// sizes, elements of lists, quantize and dequantize.
 bool computes(GraphModule& module, const Node& node);

@@ -102,7 +102,7 @@ class Lowerer {
     if (!first.function() || first.users().size() != 1) return false;
     Node& second = *first.users().front();
     const Row* row = row_of(module_, backend_, {&first, &second});
-    if (!row || !row->quantized_op) return false;
+    if (!row || !row->quantized_op || is_hooked(module_, second)) return false;
     return lower_function(*row, first, second);
   }
 

@@ -30,6 +30,7 @@ std::vector<Node*> nodes_of(GraphModule& module, const Row& row, Node& last) {
   for (std::size_t i = nodes.size(); i-- > 0;) {
     if (!at || type_of(module, *at) != row.pattern[i]) return {};
     if (i + 1 < nodes.size() && at->users().size() != 1) return {};
+    if (nodes.size() > 1 && is_hooked(module, *at)) return {};
     nodes[i] = at;
     at = !at->args().empty() && at->arg(0).is_node() ? at->arg(0).node() : nullptr;
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <span>
 #include <string>
 #include <utility>
@@ -15,12 +16,15 @@ class HookPoint : public nn::Module {
   enum class When : std::uint8_t { before_forward, after_forward };
   /// Shares the hooks that users registered on `module`.
   HookPoint(const nn::Module& module, When when);
+  /// Without hooks.
+  explicit HookPoint(When when) : when_(when) {}
 
   /// Before forward: takes the arguments and gives what the hooks leave of them, the tensor itself
   /// when it is one. After forward: takes the arguments and, last, the output, gives the output.
   When when() const { return when_; }
   std::string qualified_type() const override { return "adze::fx::HookPoint"; }
   std::string extra_repr() const override;
+  std::map<std::string, Value> config() const override { return {{"when", extra_repr()}}; }
 
  protected:
   Tensor forward_tensor(const Tensor& x) override;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <list>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,8 @@ class Scope : public nn::ModuleOf<Scope> {
   bool remove(std::string_view name);
 
   [[noreturn]] Tensor forward(const Tensor& x);
+  /// The names of its tensors, and which of them are buffers.
+  std::map<std::string, Value> config() const override;
 
  protected:
   void fields(nn::FieldList& f) override;

@@ -47,10 +47,6 @@ class Tracer : private nn::CallInterceptor {
   /// Whether calls of that module become one node. Default: all classes of the library but
   /// Sequential, ModuleList and ModuleDict; graph modules are traced through.
   virtual bool is_leaf_module(nn::Module& module, const std::string& qualified_name) const;
-  /// What stands for a call of a module in the graph, before the leaf rule is asked; nothing to go
-  /// on with it.
-  virtual std::optional<Value> replace_call(nn::Module& module, const std::string& qualified_name,
-                                            std::span<const Value> args);
   /// What is written down: forward of the network, called with symbols.
   virtual Value run_root(nn::Module& root, std::span<const Value> inputs);
 
@@ -58,6 +54,7 @@ class Tracer : private nn::CallInterceptor {
   struct Run;
   struct Link;
   struct NodeSymbol;
+  class ScopedInterpreter;
 
   Value record(const OpBase& op, std::vector<Value> args);
   std::optional<Value> call_module(nn::Module& module, std::span<const Value> args) override;
