@@ -188,8 +188,11 @@ class Preparer {
   void insert_observers() {
     Observation observation(*module_);
     const std::vector<Node*> placeholders = module_->graph().placeholders();
-    for (std::int64_t i : custom_.input_quantized_indexes())
+    const std::vector<std::int64_t>& inputs = custom_.input_quantized_indexes();
+    for (std::int64_t i : inputs)
       observation.note_quantized(*placeholders[static_cast<std::size_t>(i)], quint8);
+    if (!inputs.empty())
+      module_->notes[quantized_inputs_note] = Value::List(inputs.begin(), inputs.end());
 
     std::unordered_map<const Node*, std::shared_ptr<const Pattern>> by_first;
     for (const auto& [last, pattern] : patterns_) by_first[&pattern->first()] = pattern;
