@@ -9,6 +9,7 @@
 #include "adze/nn/deepcopy.h"
 #include "adze/nn/traversal.h"
 
+#include "quantization/fx/calibrated_zeros.h"
 #include "quantization/fx/graph_state.h"
 #include "quantization/fx/match.h"
 #include "quantization/fx/node_qconfigs.h"
@@ -46,6 +47,7 @@ class Converter {
   }
 
   void run() {
+    warn_of_late_masks();
     preserve(module_, module_, options_.convert_custom_config.preserved_attributes(), where_);
     convert_standalone_modules();
     leave_float_what_the_mapping_says();
@@ -79,6 +81,20 @@ class Converter {
     }
     check(uncalibrated.empty(), where_, ": the observers ", uncalibrated,
           " have seen no data; run the prepared network on typical inputs first");
+  }
+
+  void warn_of_late_masks() {
+    const std::string changed = weights_with_other_zeros(module_);
+    const bool has_ranges = std::any_of(
+        module_.graph().nodes().begin(), module_.graph().nodes().end(), [&](const Node& n) {
+          const auto observer = observer_at(module_, n);
+          return observer && !has_no_range(*observer) && !observes_weight(module_, backend_, n);
+        });
+    if (!changed.empty() && has_ranges)
+      warn(where_, ": zeros in the weights ", changed,
+           " changed after calibration, so the ranges of activations are those of other weights; "
+           "calibrate again");
+    forget_calibrated_zeros(module_);
   }
 
   void convert_standalone_modules() {

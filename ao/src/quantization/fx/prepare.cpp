@@ -8,6 +8,7 @@
 #include "adze/nn/deepcopy.h"
 #include "adze/nn/traversal.h"
 
+#include "quantization/fx/calibrated_zeros.h"
 #include "quantization/fx/fuse.h"
 #include "quantization/fx/node_qconfigs.h"
 #include "quantization/fx/observation.h"
@@ -384,7 +385,9 @@ GraphModulePtr prepare(const adze::nn::ModulePtr& model, const QConfigMapping& m
                        bool is_qat) {
   check(model != nullptr, is_qat ? "prepare_qat_fx" : "prepare_fx", ": needs a network, got none");
   const adze::nn::ModulePtr root = options.inplace ? model : adze::nn::deepcopy(model);
-  return Preparer(root, mapping, example_inputs, options, is_qat).run();
+  const GraphModulePtr module = Preparer(root, mapping, example_inputs, options, is_qat).run();
+  if (!is_qat) note_calibrated_zeros(*module);
+  return module;
 }
 
 }  // namespace
