@@ -74,6 +74,12 @@ class Lowerer {
   QParams qparams(const Node& q) {
     return {number(q.arg(1)), static_cast<std::int64_t>(number(q.arg(2)))};
   }
+  // The qparams of a quantized value; nothing for those of an input of the network.
+  std::optional<QParams> grid(Node& value) {
+    if (value.calls(ops::quantize_per_tensor)) return qparams(value);
+    const auto known = grids_.find(&value);
+    return known == grids_.end() ? std::nullopt : std::optional(known->second);
+  }
   static DType dtype(const Node& q) { return q.arg(3).constant().to_dtype(); }
 
   void erase(Node& n) {
@@ -83,6 +89,7 @@ class Lowerer {
   // `result` takes the place of `old`, and of the quantizing step behind it if there is one.
   void replace(Node& old, Node* quantizer, Node& result) {
     if (quantizer) {
+      grids_[&result] = qparams(*quantizer);
       quantizer->replace_all_uses_with(result);
       erase(*quantizer);
     } else {
@@ -118,7 +125,7 @@ class Lowerer {
     }
     if (first.is_module_call() &&
         dynamic_cast<adze::fx::HookPoint*>(module_.submodule(first).ptr().get())) {
-      run_quantized(first);
+      run_quantized(nullptr, first);
       return;
     }
     // A layer that is called several times may be lowered already.
@@ -128,7 +135,7 @@ class Lowerer {
                          : row_of(module_, backend_, {&first});
     if (!row) return;
     if (row->runs_quantized) {
-      run_quantized(first);
+      run_quantized(row, first);
     } else if (first.function() && row->quantized_op) {
       lower_function(*row, first, last);
     } else if (row->lowered_module) {
@@ -238,19 +245,25 @@ class Lowerer {
   }
 
   // Ops and modules that compute on quantized tensors as they are.
-  void run_quantized(Node& n) {
+  void run_quantized(const Row* row, Node& n) {
     Node* const q = quantizer_behind(n);
     if (!q && !elements_are_quantized(n)) return;
     std::vector<Argument> args;
-    for (const Argument& a : n.args()) {
-      bool all = true;
+    std::size_t tensors = 0;
+    bool all = true, same_grid = true;
+    for (const Argument& a : n.args())
       args.push_back(adze::fx::map_nodes(a, [&](Node* input) -> Argument {
         if (!is_tensor(*input)) return input;
         Node* source = quantized(input);
         all &= source != nullptr;
+        ++tensors;
+        if (source && q) same_grid &= grid(*source) == qparams(*q);
         return source;
       }));
-      if (!all) return;
+    if (!all) return;
+    if (q && tensors > 1 && !same_grid) {
+      if (row && row->quantized_op) change_grid(*row, n, *q, std::move(args));
+      return;
     }
     n.set_args(std::move(args));
     if (q) {
@@ -258,6 +271,16 @@ class Lowerer {
     } else {
       quantized_lists_.insert(&n);
     }
+  }
+
+  // Several tensors that do not have the qparams of the result.
+  void change_grid(const Row& row, Node& n, Node& q, std::vector<Argument> args) {
+    args.push_back(q.arg(1));
+    args.push_back(q.arg(2));
+    const auto at = module_.graph().inserting_before(q);
+    Node& result = module_.graph().call_function(*row.quantized_op, std::move(args));
+    result.meta = n.meta;
+    replace(n, &q, result);
   }
 
   // A list of which each used element is quantized at once.
@@ -357,6 +380,7 @@ class Lowerer {
   GraphModule& module_;
   const BackendConfig& backend_;
   std::set<const Node*> erased_, quantized_lists_;
+  std::map<const Node*, QParams> grids_;
   std::map<const Node*, std::string> packed_names_;
   std::map<std::string, std::map<std::string, std::string>> lowered_;  // path, form -> path
   std::map<std::string, ModulePtr> references_;

@@ -291,7 +291,9 @@ class Preparer {
     }
     // The shared observer stands behind the last node; the inputs are those of the first.
     if (&first != &last) observation.note_quantized(first, dtype);
-    if (!observation.share_with_inputs(last)) observation.note_quantized(last, dtype);
+    const bool reuses = reuses_input(p);
+    if (!observation.share_with_inputs(last, reuses ? ObserverFactory() : p.qconfig.activation))
+      observation.note_quantized(last, dtype);
   }
 
   void observe_standalone(Observation& observation, Node& node, const StandaloneModule& how) {
