@@ -98,6 +98,21 @@ class Lowerer {
     if (&old != &result) erase(old);
   }
 
+  // The same for a result that is quantized but not on the grid of `quantizer`.
+  void replace_on_grid(Node& old, Node& quantizer, Node& result, bool on_grid) {
+    if (on_grid) {
+      replace(old, &quantizer, result);
+      return;
+    }
+    const auto at = module_.graph().inserting_before(quantizer);
+    Node& q = module_.graph().call_function(ops::requantize,
+                                            {result, quantizer.arg(1), quantizer.arg(2)});
+    grids_[&q] = qparams(quantizer);
+    quantizer.replace_all_uses_with(q);
+    erase(quantizer);
+    if (&old != &result) erase(old);
+  }
+
   // ---- what is lowered
   // -----------------------------------------------------------------------------
 
@@ -149,11 +164,13 @@ class Lowerer {
     if (!q) return false;
     std::vector<Argument> args;
     std::size_t tensors = 0;
+    bool known = true;  // the qparams of the arguments
     for (const Argument& a : first.args()) {
       if (a.is_node() && is_tensor(*a.node())) {
         Node* source = quantized(a);
         if (!source) return false;
         args.emplace_back(source);
+        known &= grid(*source).has_value();
         ++tensors;
       } else {
         args.push_back(a);
@@ -167,18 +184,15 @@ class Lowerer {
       if (!args[1].is_constant()) return false;
       result = &module_.graph().call_function(*row.quantized_scalar_op, std::move(args));
     } else {
+      known = true;
       args.push_back(q->arg(1));
       args.push_back(q->arg(2));
       result = &module_.graph().call_function(*row.quantized_op, std::move(args));
     }
     result->meta = last.meta;
-    finish_function(first, last, q, *result);
-    return true;
-  }
-
-  void finish_function(Node& first, Node& last, Node* q, Node& result) {
-    replace(last, q, result);
+    replace_on_grid(last, *q, *result, known);
     if (&first != &last) erase(first);
+    return true;
   }
 
   // linear(x, weight, bias), and the ReLU behind it.
@@ -251,13 +265,15 @@ class Lowerer {
     std::vector<Argument> args;
     std::size_t tensors = 0;
     bool all = true, same_grid = true;
+    std::optional<QParams> input_grid;
     for (const Argument& a : n.args())
       args.push_back(adze::fx::map_nodes(a, [&](Node* input) -> Argument {
         if (!is_tensor(*input)) return input;
         Node* source = quantized(input);
         all &= source != nullptr;
         ++tensors;
-        if (source && q) same_grid &= grid(*source) == qparams(*q);
+        if (source) input_grid = grid(*source);
+        if (q) same_grid &= input_grid == qparams(*q);
         return source;
       }));
     if (!all) return;
@@ -265,12 +281,12 @@ class Lowerer {
       if (row && row->quantized_op) change_grid(*row, n, *q, std::move(args));
       return;
     }
-    n.set_args(std::move(args));
-    if (q) {
-      replace(n, q, n);
-    } else {
+    if (!q) {
       quantized_lists_.insert(&n);
+      if (input_grid) grids_[&n] = *input_grid;
     }
+    n.set_args(std::move(args));
+    if (q) replace_on_grid(n, *q, n, same_grid || (row && row->fixed_qparams));
   }
 
   // Several tensors that do not have the qparams of the result.
