@@ -1,5 +1,7 @@
 #include "adze/fx/subgraph_rewriter.h"
 
+#include <random>
+
 #include "adze/nn/activation.h"
 #include "adze/nn/container.h"
 #include "adze/nn/linear.h"
@@ -239,6 +241,65 @@ TEST_CASE("Without a match nothing changes", "[fx][rewriter]") {
             .empty());
   CHECK(net->graph().str() == before);
   CHECK(net->graph().version() == version);
+}
+
+// A network of relu, sigmoid and add, each on results that the generator picks.
+fx::Graph random_graph(std::mt19937& random, int steps) {
+  fx::Graph graph;
+  std::vector<fx::Node*> nodes{&graph.placeholder("a"), &graph.placeholder("b")};
+  const auto any = [&]() -> fx::Node& {
+    const std::size_t recent = std::min<std::size_t>(nodes.size(), 4);
+    return *nodes[nodes.size() - 1 - random() % recent];
+  };
+  for (int i = 0; i < steps; ++i) {
+    const auto kind = random() % 4;
+    nodes.push_back(kind == 0   ? &graph.call_function(ops::relu, {any()})
+                    : kind == 1 ? &graph.call_function(ops::sigmoid, {any()})
+                                : &graph.call_function(ops::add, {any(), any()}));
+  }
+  graph.output(fx::Argument::List{any(), any(), any()});
+  return graph;
+}
+
+TEST_CASE("Random networks compute the same after replacing patterns by equal ones",
+          "[fx][rewriter]") {
+  const auto zero = [](const Tensor& t) { return (t - t) * 0.0; };
+  const std::vector<std::pair<fx::Pattern, fx::Pattern>> rules{
+      {[](Tensor x, Tensor y) { return relu(x) + y; },
+       [zero](Tensor x, Tensor y) { return (relu(x) + zero(y)) + y; }},
+      {[](Tensor x, Tensor y) {
+         const Tensor r = relu(x);
+         return std::tuple(r, r + y);
+       },
+       [zero](Tensor x, Tensor y) {
+         const Tensor r = relu(x) + zero(y);
+         return std::tuple(r, r + y);
+       }},
+      {[](Tensor x, Tensor y, Tensor z) {
+         const Tensor s = x + y;
+         return std::tuple(s, s + z, sigmoid(s));
+       },
+       [zero](Tensor x, Tensor y, Tensor z) {
+         const Tensor s = (x + y) + zero(z);
+         return std::tuple(s, s + z, sigmoid(s));
+       }},
+      {[](Tensor x, Tensor y) { return std::tuple(sigmoid(x), relu(y)); },
+       [zero](Tensor x, Tensor y) { return std::tuple(sigmoid(x) + zero(y), relu(y) + zero(x)); }},
+      {[](Tensor x) { return relu(relu(x)); }, [](Tensor x) { return relu(x); }},
+  };
+  std::mt19937 random(7);
+  std::vector<std::size_t> replaced(rules.size());
+  for (int round = 0; round < 150; ++round) {
+    const GraphModule original(random_graph(random, 24));
+    GraphModule reference(original), net(original);
+    for (std::size_t i = 0; i < rules.size(); ++i) {
+      CAPTURE(round, i, net.graph().str());
+      replaced[i] += replace_pattern(net, rules[i].first, rules[i].second).size();
+      net.graph().lint(&net);
+      REQUIRE(same_results(net, reference, 2));
+    }
+  }
+  for (const std::size_t count : replaced) CHECK(count > 0);
 }
 
 // ---- modules ------------------------------------------------------------------------------------
