@@ -8,6 +8,7 @@
 #include "adze/nn/container.h"
 #include "adze/nn/identity.h"
 
+#include "ns/graph_ops.h"
 #include "ns/pairs.h"
 #include "quantization/watch.h"
 
@@ -177,11 +178,19 @@ Comparison compare_weights(Module& float_model, Module& q_model) {
   for (const Pair& pair : only_a)
     if (!compared.contains(&pair.a->slot_holder()))
       result.unpaired.push_back(unpaired(pair, pair.b ? "no weight in b" : ""));
+  GraphOps(float_model, q_model, nullptr).compare_weights(result);
   return result;
 }
 
 Comparison compare_model_outputs(Module& float_model, Module& q_model, const TensorList& inputs) {
-  return compare_outputs(float_model, q_model, runs_of(inputs));
+  Comparison result = compare_outputs(float_model, q_model, runs_of(inputs));
+  GraphOps ops(float_model, q_model, &inputs.front());
+  if (ops.any()) {
+    const quantization::Undisturbed guard_a(float_model), guard_b(q_model);
+    for (const Tensor& input : inputs) ops.compare_outputs(input);
+    ops.finish_outputs(result);
+  }
+  return result;
 }
 Comparison compare_model_outputs(Module& float_model, Module& q_model, const RunFunction& run) {
   check_run(run);

@@ -100,13 +100,18 @@ void Tally::give_up(std::string reason) {
 }
 
 void Tally::finish(const Pair& pair, ComparisonKind kind, Comparison& to) const {
+  finish(pair.name, shown_type(*pair.a), shown_type(*pair.b), kind, to);
+}
+
+void Tally::finish(const std::string& name, const std::string& type_a, const std::string& type_b,
+                   ComparisonKind kind, Comparison& to) const {
   if (!reason_.empty() || empty_) {
-    to.unpaired.push_back(unpaired(pair, reason_.empty() ? "does not run" : reason_));
+    to.unpaired.push_back({name, type_a, type_b, reason_.empty() ? "does not run" : reason_});
     return;
   }
-  to.rows.push_back({.name = pair.name,
-                     .type_a = shown_type(*pair.a),
-                     .type_b = shown_type(*pair.b),
+  to.rows.push_back({.name = name,
+                     .type_a = type_a,
+                     .type_b = type_b,
                      .kind = kind,
                      .sqnr = agreement_.sqnr(),
                      .normalized_l2_error = agreement_.normalized_l2_error(),

@@ -42,6 +42,8 @@ class Tally {
   void give_up(std::string reason);
   /// Adds the result to `to`.
   void finish(const Pair& pair, ComparisonKind kind, Comparison& to) const;
+  void finish(const std::string& name, const std::string& type_a, const std::string& type_b,
+              ComparisonKind kind, Comparison& to) const;
 
  private:
   Agreement agreement_;
