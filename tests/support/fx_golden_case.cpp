@@ -108,7 +108,7 @@ std::string rounded(double v) {
 struct Deviation {
   std::string reason, same_as;
   bool other_numbers = false;
-  std::set<std::string> other_outputs;  // stages
+  std::set<std::string> other_outputs;                // stages
   std::map<std::string, std::string> changes, as_in;  // by stage and part, "converted/nodes"
 };
 
@@ -319,7 +319,8 @@ class GoldenCase {
   void check_output(const std::string& stage, const TensorList& got) const {
     INFO(stage << ", output");
     const json* golden = output_of(stage);
-    const bool other = deviation_ && (deviation_->other_outputs.contains(stage) || deviation_->other_numbers);
+    const bool other =
+        deviation_ && (deviation_->other_outputs.contains(stage) || deviation_->other_numbers);
     if (!golden) {
       CHECK(other);  // PyTorch raises
       return;

@@ -36,12 +36,10 @@ class Writer {
                                for (const Step& step : all) step(n, v);
                                const Tensor& y = v[static_cast<std::size_t>(last)];
                                if (second == last) return Value(y);
-                               return Value(
-                                   Value::List{y, v[static_cast<std::size_t>(second)]});
+                               return Value(Value::List{y, v[static_cast<std::size_t>(second)]});
                              }));
     for (const auto& [name, of] : ties_) tie(*net, name, of);
-    for (nn::Parameter* p : net->list().parameters)
-      p->set(randn(p->value().sizes()) * 0.4);
+    for (nn::Parameter* p : net->list().parameters) p->set(randn(p->value().sizes()) * 0.4);
     net->eval();
     return {net, recipe_, weights_};
   }
@@ -122,8 +120,10 @@ class Writer {
       relu_name = "act" + std::to_string(parts_.size());
       parts_.push_back(module<nn::ReLU>(relu_name));
     }
-    add(name + (activation == 0 ? "" : activation == 1 ? "+ReLU" : "+relu"), v, out,
-        [name, relu_name, activation](Net& n, const Tensor& x) {
+    add(name + (activation == 0   ? ""
+                : activation == 1 ? "+ReLU"
+                                  : "+relu"),
+        v, out, [name, relu_name, activation](Net& n, const Tensor& x) {
           const Tensor y = n(name, x);
           return activation == 0 ? y : activation == 1 ? n(relu_name, y) : relu(y);
         });
@@ -195,8 +195,8 @@ class Writer {
   void add_cat(int v) {
     const int other = value();
     add("cat with v" + std::to_string(other), v, width(v) + width(other), {});
-    steps_.back() = [i = static_cast<std::size_t>(v),
-                     j = static_cast<std::size_t>(other)](Net&, Values& values) {
+    steps_.back() = [i = static_cast<std::size_t>(v), j = static_cast<std::size_t>(other)](
+                        Net&, Values& values) {
       values.push_back(cat({values[i], values[j]}, 1));
     };
   }
@@ -208,8 +208,8 @@ class Writer {
     const std::int64_t rest = width(v) - first;
     add(in_halves ? "chunk" : "split", v, first, {});
     if (both) widths_.push_back(rest);
-    steps_.back() = [i = static_cast<std::size_t>(v), both, in_halves, first,
-                     rest](Net&, Values& values) {
+    steps_.back() = [i = static_cast<std::size_t>(v), both, in_halves, first, rest](
+                        Net&, Values& values) {
       const Tensor x = values[i];
       const TensorList parts = in_halves ? chunk(x, 2, 1) : split(x, {first, rest}, 1);
       values.push_back(parts[0]);
@@ -226,8 +226,10 @@ class Writer {
   }
   void add_fixed(int v) {
     const int kind = below(3);
-    add(kind == 0 ? "sigmoid" : kind == 1 ? "tanh" : "softmax", v, width(v),
-        [kind](Net&, const Tensor& x) {
+    add(kind == 0   ? "sigmoid"
+        : kind == 1 ? "tanh"
+                    : "softmax",
+        v, width(v), [kind](Net&, const Tensor& x) {
           return kind == 0 ? sigmoid(x) : kind == 1 ? tanh(x) : softmax(x, 1);
         });
   }
@@ -246,9 +248,8 @@ class Writer {
   }
   void add_residual(int v) {
     const std::string a = new_layer(width(v), 6), b = new_layer(6, width(v));
-    add("residual " + a + " " + b, v, width(v), [a, b](Net& n, const Tensor& x) {
-      return relu(n(b, relu(n(a, x))) + x);
-    });
+    add("residual " + a + " " + b, v, width(v),
+        [a, b](Net& n, const Tensor& x) { return relu(n(b, relu(n(a, x))) + x); });
   }
   // A user-written module inside.
   void add_block(int v) {

@@ -303,8 +303,10 @@ class Converter {
       if (Node* before = observed.arg(0).node(); before->users().size() == 1)
         if ((row = row_of(module_, backend_, {before, &observed}))) first = before;
     if (!row) row = row_of(module_, backend_, {&observed});
-    if (!row || observation_type(*row, *first) != ObservationType::output_share_observer_with_input)
-      return std::nullopt;
+    const bool keeps_grid =
+        row && (row->is_identity || observation_type(*row, *first) ==
+                                        ObservationType::output_share_observer_with_input);
+    if (!keeps_grid) return std::nullopt;
     const std::vector<Node*> inputs = tensor_args(*first);
     const auto grid = inputs.size() == 1 ? grid_of(*inputs.front()) : std::nullopt;
     if (!grid || !row->quantized_scalar_op) return grid;

@@ -26,7 +26,7 @@ class Observation {
   Node& observe_output(Node& node, const ObserverFactory& factory);
   /// Puts an observer behind a node, for all its users, that is the one of the node's quantized
   /// inputs; all of these share one afterwards, except those whose range is fixed. Where ranges are
-  /// fixed and differ, the factory builds one. False, and nothing changes, when an input has none.
+  /// fixed and differ the factory builds one. False, and nothing changes, when an input has none.
   bool share_with_inputs(Node& node, const ObserverFactory& factory);
   /// The observer that decides the qparams of a value, or nullptr.
   Node* source_of(Node& node) const;

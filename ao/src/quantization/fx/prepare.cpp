@@ -295,7 +295,10 @@ class Preparer {
     // The shared observer stands behind the last node; the inputs are those of the first.
     if (&first != &last) observation.note_quantized(first, dtype);
     const ObserverFactory own = reuses_input(p) ? usual_activation() : p.qconfig.activation;
-    if (!observation.share_with_inputs(last, own)) observation.observe_output(last, own);
+    // The range of x * 2 is another one; convert knows its grid from that of x.
+    const bool changes_range = p.row->quantized_scalar_op != nullptr;
+    if (changes_range || !observation.share_with_inputs(last, own))
+      observation.observe_output(last, own);
   }
 
   void observe_standalone(Observation& observation, Node& node, const StandaloneModule& how) {
