@@ -17,6 +17,7 @@
 #include "adze/ao/quantization/stubs.h"
 #include "adze/fx/module_types.h"
 
+#include "quantization/fx/calibrated_zeros.h"
 #include "quantization/options.h"
 
 namespace adze::ao {
@@ -131,6 +132,8 @@ void finish(Module& module, const ModuleSpec& spec) {
     restore_weight_zeros(*observer, spec);
   } else if (spec.has_added(observer_name) && tq::activation_post_process(module)) {
     tq::resume_observer(module);
+  } else if (auto* graph = dynamic_cast<adze::fx::GraphModule*>(&module)) {
+    tq::graph_mode::resume_calibrated_zeros(*graph);
   }
 }
 

@@ -164,7 +164,6 @@ void Graph::erase_node(Node& node) {
   }
   node.drop_uses();
   if (insert_at_ == node.self_) ++insert_at_;
-  used_names_.erase(node.name_);
   nodes_.erase(node.self_);
   touch();
 }

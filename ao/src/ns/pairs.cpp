@@ -5,11 +5,7 @@
 #include <string_view>
 #include <utility>
 
-#include "adze/ao/nn/qat/linear.h"
-#include "adze/ao/nn/quantized/linear.h"
-#include "adze/ao/nn/quantized/reference/linear.h"
 #include "adze/core/ops.h"
-#include "adze/nn/deepcopy.h"
 #include "adze/nn/traversal.h"
 
 #include "quantization/watch.h"
@@ -51,37 +47,6 @@ Unpaired unpaired(const Pair& pair, std::string reason) {
   if (reason.empty()) reason = pair.a ? "not in b" : "not in a";
   return {pair.name, pair.a ? shown_type(*pair.a) : "", pair.b ? shown_type(*pair.b) : "",
           std::move(reason)};
-}
-
-std::string shown_type(const Module& module) {
-  std::string type = module.qualified_type();
-  for (const std::string_view prefix : {"adze::", "ao::"})
-    if (type.starts_with(prefix)) type.erase(0, prefix.size());
-  return type;
-}
-
-Tensor computed_weight(Module& module) {
-  NoGrad guard;
-  Module& holder = module.slot_holder();
-  if (auto* reference = dynamic_cast<ao::nn::quantized::reference::Linear*>(&holder))
-    return dequantize(reference->quantized_weight());
-  const adze::nn::Parameter* weight = holder.find_parameter("weight");
-  if (!weight || !weight->defined()) return {};
-  const Tensor value = weight->value();
-  if (auto* qat = dynamic_cast<ao::nn::qat::Linear*>(&holder)) {
-    // A copy: the fake-quantize may look for the weight's range first.
-    const auto fake_quant = adze::nn::deepcopy(qat->weight_fake_quant.ptr());
-    return (*fake_quant)(value).detach();
-  }
-  return quantization::comparable(value, /*relu=*/false);
-}
-
-bool is_layer(Module& module) {
-  if (&module.slot_holder() != &module) return true;
-  const auto children = module.list().modules;
-  return std::all_of(children.begin(), children.end(), [](const adze::nn::Submodule* child) {
-    return dynamic_cast<const quantization::ObserverOrFakeQuant*>(child->ptr().get()) != nullptr;
-  });
 }
 
 void Tally::add(const Tensor& a, const Tensor& b) {

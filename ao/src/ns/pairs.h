@@ -8,7 +8,13 @@
 #include "adze/core/tensor.h"
 #include "adze/nn/module.h"
 
+#include "quantization/watch.h"
+
 namespace adze::ao::ns {
+
+using quantization::computed_weight;
+using quantization::is_layer;
+using quantization::shown_type;
 
 /// A module of network b and the one of network a at the same place; nullptr where there is none.
 struct Pair {
@@ -21,17 +27,6 @@ struct Pair {
 std::vector<Pair> find_pairs(adze::nn::Module& a, adze::nn::Module& b);
 /// The pair as one that was not compared: for the given reason, or because it is none.
 Unpaired unpaired(const Pair& pair, std::string reason = {});
-
-/// Class name with namespaces, without those that all modules of the library share:
-/// "nn::quantized::Linear".
-std::string shown_type(const adze::nn::Module& module);
-
-/// The weight that a layer computes with, in float: effective, on its grid when it has one (int8,
-/// reference, qat). Undefined for modules without weight.
-Tensor computed_weight(adze::nn::Module& module);
-
-/// True for what computes itself: a module without children (observers aside), or a fused pair.
-bool is_layer(adze::nn::Module& module);
 
 /// One comparison in the making: tensors come in pairs, a row or a reason comes out.
 class Tally {

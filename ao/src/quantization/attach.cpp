@@ -4,23 +4,12 @@
 
 #include "adze/ao/quantization/fake_quantize.h"
 
+#include "quantization/zeros.h"
+
 namespace adze::ao::quantization {
 namespace {
 
 constexpr const char* child_name = "activation_post_process";
-
-// FNV-1a over the positions of zeros.
-std::uint64_t zeros_fingerprint(const Tensor& t) {
-  std::uint64_t hash = 0xcbf29ce484222325u;
-  const Tensor values = t.detach().contiguous();
-  if (values.dtype() != float32) return hash;
-  std::uint64_t position = 0;
-  for (float v : values.span<float>()) {
-    ++position;
-    if (v == 0.0f) hash = (hash ^ position) * 0x100000001b3u;
-  }
-  return hash;
-}
 
 template <class F>
 void each_weight(adze::nn::Module& module, F&& f) {
@@ -42,6 +31,19 @@ void observe_output(adze::nn::Module& module, const std::vector<Value>&, Value& 
 }
 
 }  // namespace
+
+// FNV-1a over the positions of zeros.
+std::uint64_t zeros_fingerprint(const Tensor& t) {
+  std::uint64_t hash = 0xcbf29ce484222325u;
+  const Tensor values = t.detach().contiguous();
+  if (values.dtype() != float32) return hash;
+  std::uint64_t position = 0;
+  for (float v : values.span<float>()) {
+    ++position;
+    if (v == 0.0f) hash = (hash ^ position) * 0x100000001b3u;
+  }
+  return hash;
+}
 
 ObserverOrFakeQuant* activation_post_process(adze::nn::Module& module) {
   adze::nn::Submodule* child = module.find_child(child_name);

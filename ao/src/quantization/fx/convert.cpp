@@ -9,6 +9,7 @@
 #include "adze/nn/deepcopy.h"
 #include "adze/nn/traversal.h"
 
+#include "quantization/fx/calibrated_zeros.h"
 #include "quantization/fx/graph_state.h"
 #include "quantization/fx/match.h"
 #include "quantization/fx/node_qconfigs.h"
@@ -46,6 +47,7 @@ class Converter {
   }
 
   void run() {
+    warn_of_late_masks();
     preserve(module_, module_, options_.convert_custom_config.preserved_attributes(), where_);
     convert_standalone_modules();
     leave_float_what_the_mapping_says();
@@ -53,8 +55,13 @@ class Converter {
     run_weight_observers();
     convert_custom_modules();
     convert_modules();
-    for (Node* n : module_.graph().node_list())
-      if (observer_at(module_, *n)) replace_observer(*n);
+    dequantize_inputs();
+    for (Node* n : module_.graph().node_list()) {
+      if (observer_at(module_, *n))
+        replace_observer(*n);
+      else if (const auto* inner = standalone_at(*n))
+        if (!integers_note(*inner, quantized_outputs_note).empty()) dequantize_users(*n);
+    }
     keep_quantized_results();
     finish();
   }
@@ -74,6 +81,20 @@ class Converter {
     }
     check(uncalibrated.empty(), where_, ": the observers ", uncalibrated,
           " have seen no data; run the prepared network on typical inputs first");
+  }
+
+  void warn_of_late_masks() {
+    const std::string changed = weights_with_other_zeros(module_);
+    const bool has_ranges = std::any_of(
+        module_.graph().nodes().begin(), module_.graph().nodes().end(), [&](const Node& n) {
+          const auto observer = observer_at(module_, n);
+          return observer && !has_no_range(*observer) && !observes_weight(module_, backend_, n);
+        });
+    if (!changed.empty() && has_ranges)
+      warn(where_, ": zeros in the weights ", changed,
+           " changed after calibration, so the ranges of activations are those of other weights; "
+           "calibrate again");
+    forget_calibrated_zeros(module_);
   }
 
   void convert_standalone_modules() {
@@ -292,6 +313,22 @@ class Converter {
     return back;
   }
 
+  // Quantized inputs are dequantized first, like all that is quantized.
+  void dequantize_inputs() {
+    const std::vector<Node*> placeholders = module_.graph().placeholders();
+    for (std::int64_t i : integers_note(module_, quantized_inputs_note))
+      if (Node& input = *placeholders[static_cast<std::size_t>(i)]; !input.users().empty())
+        dequantize_users(input);
+  }
+
+  // The standalone module that a node calls, or nullptr.
+  const GraphModule* standalone_at(const Node& n) {
+    if (!n.is_module_call()) return nullptr;
+    const auto* inner = dynamic_cast<const GraphModule*>(module_.submodule(n).ptr().get());
+    const auto known = std::find(standalone_.begin(), standalone_.end(), inner);
+    return known == standalone_.end() ? nullptr : *known;
+  }
+
   // Results that were asked to stay quantized, and what standalone modules and custom modules take,
   // are read before they are dequantized.
   void keep_quantized_results() {
@@ -307,29 +344,17 @@ class Converter {
       return keep ? quantized(n) : Argument(n);
     })});
     for (Node* n : graph.node_list()) {
-      if (!n->is_module_call()) continue;
-      const auto* inner = dynamic_cast<const GraphModule*>(module_.submodule(*n).ptr().get());
-      const bool standalone =
-          inner && std::find(standalone_.begin(), standalone_.end(), inner) != standalone_.end();
-      if (!standalone && !custom_.contains(n)) continue;
+      const GraphModule* inner = standalone_at(*n);
+      if (!inner && !custom_.contains(n)) continue;
       std::vector<Argument> args = n->args();
-      for (std::size_t k = 0; k < args.size(); ++k)
-        if (custom_.contains(n) || takes_quantized(*inner, k)) args[k] = quantized(args[k]);
+      if (inner) {
+        for (std::int64_t k : integers_note(*inner, quantized_inputs_note))
+          args[static_cast<std::size_t>(k)] = quantized(args[static_cast<std::size_t>(k)]);
+      } else {
+        std::transform(args.begin(), args.end(), args.begin(), quantized);
+      }
       n->set_args(std::move(args));
-      if (standalone && !integers_note(*inner, quantized_outputs_note).empty())
-        dequantize_users(*n);
     }
-  }
-
-  // A standalone module that takes a quantized input does not quantize it itself.
-  static bool takes_quantized(const GraphModule& inner, std::size_t i) {
-    std::size_t k = 0;
-    for (const Node& p : inner.graph().nodes()) {
-      if (!p.is_placeholder() || k++ != i) continue;
-      return std::none_of(p.users().begin(), p.users().end(),
-                          [](const Node* u) { return u->calls(ops::quantize_per_tensor); });
-    }
-    return false;
   }
 
   void dequantize_users(Node& n) {

@@ -24,7 +24,8 @@ using Row = BackendPatternConfig;
 inline constexpr const char* stage_note = "quantization.stage";
 /// Whether fake-quantizes simulate (prepare_qat_fx).
 inline constexpr const char* qat_note = "quantization.qat";
-/// Results that stay quantized: a list of integers.
+/// Inputs that come quantized, results that stay so: lists of integers.
+inline constexpr const char* quantized_inputs_note = "quantization.input_quantized_indexes";
 inline constexpr const char* quantized_outputs_note = "quantization.output_quantized_indexes";
 /// Members that stay although the graph does not use them: a list of names.
 inline constexpr const char* preserved_note = "quantization.preserved_attributes";

@@ -8,6 +8,7 @@
 #include "adze/nn/deepcopy.h"
 #include "adze/nn/traversal.h"
 
+#include "quantization/fx/function_steps.h"
 #include "quantization/fx/graph_state.h"
 #include "quantization/fx/match.h"
 
@@ -26,7 +27,7 @@ class Lowerer {
   void run() {
     for (Node* n : module_.graph().node_list()) {
       if (erased_.contains(n)) continue;
-      if (lower_inner(*n) || lower_pair(*n)) continue;
+      if (lower_inner(*n) || is_to_stay_float(*n) || lower_pair(*n)) continue;
       if (n->calls(ops::quantize_per_tensor))
         join_grids(*n);
       else
@@ -38,6 +39,11 @@ class Lowerer {
   }
 
  private:
+  // What the user wants in float is not made int8, even between integers.
+  bool is_to_stay_float(const Node& n) const {
+    return computes(module_, n) && !float_reason(module_, n).empty();
+  }
+
   // ---- what stands around a node
   // -------------------------------------------------------------------
 
@@ -160,6 +166,7 @@ class Lowerer {
       result = &module_.graph().call_function(*row.quantized_op, std::move(args));
     }
     result->meta = last.meta;
+    note_origin(module_, *result, first.name());
     finish_function(first, last, q, *result);
     return true;
   }
@@ -197,10 +204,12 @@ class Lowerer {
       op = row.quantized_op;
     }
     Node* const static_q = !half && !dynamic ? q : nullptr;
-    const auto behind = graph.inserting_before(static_q ? *static_q : *last.next());
-    Node& result = graph.call_function(*op, std::move(args), first.name());
-    result.meta = last.meta;
-    finish_function(first, last, static_q, result);
+    // Scale and zero point are made right before the step that quantizes.
+    if (static_q) static_q->prepend(first);
+    first.set_function(*op);
+    first.set_args(std::move(args));
+    first.meta = last.meta;
+    if (static_q || &first != &last) replace(last, static_q, first);
     return true;
   }
 
@@ -263,27 +272,28 @@ class Lowerer {
 
   void lower_module(const Row& row, Node& n) {
     Node* const q = quantizer_behind(n);
-    if (Node* source = quantized(n.arg(0)); source && q) {
+    if (Node* source = quantized(n.arg(0)); source && q && is_lowerable(row, n)) {
       swap_module(
           n, [&](adze::nn::Module& m) { return row.lowered_module(m, qparams(*q), dtype(*q)); },
           adze::detail::concat(qparams(*q).scale, ' ', qparams(*q).zero_point));
       n.update_arg(0, source);
       replace(n, q, n);
     } else if (Node* source_of_dynamic = dynamic_source(n.arg(0));
-               source_of_dynamic && row.dynamic_lowered_module) {
+               source_of_dynamic && row.dynamic_lowered_module && is_lowerable(row, n)) {
       swap_module(n, row.dynamic_lowered_module, "dynamic");
       n.update_arg(0, source_of_dynamic);
-    } else if (row.weight_only_module && is_reference(n)) {
+    } else if (row.weight_only_module && is_lowerable(row, n)) {
       swap_module(n, row.weight_only_module, "weight only");
     }
   }
 
-  // A fused pair may be float, around a float layer.
-  bool is_reference(const Node& n) {
+  // A layer must be in its reference form; a fused pair may be float, around a float layer.
+  bool is_lowerable(const Row& row, const Node& n) {
+    if (!row.weight_only_module) return true;
     const auto known = references_.find(n.target());
     adze::nn::Module& m = known != references_.end() ? *known->second : *module_.submodule(n);
-    const Row* row = backend_.find(m.slot_holder());
-    return row && row->weight_only_module;
+    const Row* inner = backend_.find(m.slot_holder());
+    return inner && inner->weight_only_module;
   }
 
   // Puts the lowered form in place. A layer that is called with different qparams gets one module

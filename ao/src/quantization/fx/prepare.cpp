@@ -8,6 +8,7 @@
 #include "adze/nn/deepcopy.h"
 #include "adze/nn/traversal.h"
 
+#include "quantization/fx/calibrated_zeros.h"
 #include "quantization/fx/fuse.h"
 #include "quantization/fx/node_qconfigs.h"
 #include "quantization/fx/observation.h"
@@ -188,8 +189,11 @@ class Preparer {
   void insert_observers() {
     Observation observation(*module_);
     const std::vector<Node*> placeholders = module_->graph().placeholders();
-    for (std::int64_t i : custom_.input_quantized_indexes())
+    const std::vector<std::int64_t>& inputs = custom_.input_quantized_indexes();
+    for (std::int64_t i : inputs)
       observation.note_quantized(*placeholders[static_cast<std::size_t>(i)], quint8);
+    if (!inputs.empty())
+      module_->notes[quantized_inputs_note] = Value::List(inputs.begin(), inputs.end());
 
     std::unordered_map<const Node*, std::shared_ptr<const Pattern>> by_first;
     for (const auto& [last, pattern] : patterns_) by_first[&pattern->first()] = pattern;
@@ -381,7 +385,9 @@ GraphModulePtr prepare(const adze::nn::ModulePtr& model, const QConfigMapping& m
                        bool is_qat) {
   check(model != nullptr, is_qat ? "prepare_qat_fx" : "prepare_fx", ": needs a network, got none");
   const adze::nn::ModulePtr root = options.inplace ? model : adze::nn::deepcopy(model);
-  return Preparer(root, mapping, example_inputs, options, is_qat).run();
+  const GraphModulePtr module = Preparer(root, mapping, example_inputs, options, is_qat).run();
+  if (!is_qat) note_calibrated_zeros(*module);
+  return module;
 }
 
 }  // namespace

@@ -86,7 +86,7 @@ class Graph {
   /// Erases nodes whose result nobody uses, except placeholders, outputs and those for which
   /// `is_impure` is true; returns whether there were any.
   bool eliminate_dead_code(const std::function<bool(const Node&)>& is_impure = {});
-  /// A name that no node has, made from `candidate` by the field's rules.
+  /// A name that no node has or had, made from `candidate` by the field's rules.
   std::string unique_name(const std::string& candidate);
   /// Grows with every change.
   std::uint64_t version() const { return version_; }
