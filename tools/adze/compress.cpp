@@ -1,14 +1,15 @@
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
+#include "adze/ao/quantization/report.h"
 #include "adze/commands.h"
 #include "adze/console.h"
 #include "adze/kernels/parallel.h"
-#include "adze/layers.h"
 #include "adze/network.h"
 #include "adze/nn/deepcopy.h"
 #include "adze/quantization.h"
@@ -18,6 +19,7 @@ namespace adze::cli {
 namespace {
 
 namespace fs = std::filesystem;
+namespace tq = ao::quantization;
 using nlohmann::ordered_json;
 
 struct Compress {
@@ -47,8 +49,8 @@ struct Row {
   Model model;
   double accuracy = 0, sparsity = 0, us1 = 0, us64 = 0;
   std::int64_t weight_bytes = 0, file_bytes = 0;
-
-  bool is_int8() const { return name.find("int8") != std::string::npos; }
+  std::optional<std::size_t> made_of;  // row of the float network that an int8 one was made of
+  tq::Report report;                   // of an int8 one
 };
 
 // Writes all files into a new directory beside `out` and moves them over when they are complete, so
@@ -104,15 +106,16 @@ std::vector<Row> make_rows(const Compress& o, const Data& data, const ModelInfo&
   fix_zeros(*pruned);
 
   std::vector<Row> rows;
-  const auto add = [&](const char* name, const nn::ModulePtr& network) {
-    rows.push_back({.name = name, .model = {info, network}});
+  const auto add = [&](const char* name, const nn::ModulePtr& network,
+                       std::optional<std::size_t> made_of = {}) {
+    rows.push_back({.name = name, .model = {info, network}, .made_of = made_of, .report = {}});
   };
   add("fp32", fp32);
-  add("int8_ptq", quantize_static(fp32, data, o.quantization));
-  add("int8_qat", fp32_qat);
+  add("int8_ptq", quantize_static(fp32, data, o.quantization), 0);
+  add("int8_qat", fp32_qat, 0);
   add("pruned", pruned);
-  add("pruned_int8_ptq", quantize_static(masked, data, o.quantization));
-  add("pruned_int8_qat", pruned_qat);
+  add("pruned_int8_ptq", quantize_static(masked, data, o.quantization), 3);
+  add("pruned_int8_qat", pruned_qat, 3);
   return rows;
 }
 
@@ -143,7 +146,7 @@ std::string report_json(const std::vector<Row>& rows, const Compress& o,
                               {"file_bytes", r.file_bytes},
                               {"sparsity", r.sparsity},
                               {"us_per_sample", {{"1", r.us1}, {"64", r.us64}}}});
-    if (r.is_int8()) report["rows"].back()["report"] = layers_json(*r.model.network);
+    if (r.made_of) report["rows"].back()["report"] = ordered_json::parse(r.report.json());
   }
   report["network"] = o.network.network;
   report["layers"] = sizes;
@@ -164,6 +167,16 @@ std::string table(const std::vector<Row>& rows) {
   return t.str();
 }
 
+// The report in short.
+std::string table(const tq::Report& report) {
+  Table t({"layer", "computes in", "weight", "zeros", "SQNR dB"});
+  for (const tq::LayerReport& l : report.layers)
+    t.add({l.name, std::string(name(l.form)) + (l.why.empty() ? "" : " (" + l.why + ")"),
+           l.weight_dtype ? std::string(name(*l.weight_dtype)) : "-",
+           l.kept ? fixed(100 * *l.kept, 1) + "%" : "-", l.sqnr ? fixed(*l.sqnr, 1) : "-"});
+  return t.str();
+}
+
 void compress(const Compress& o) {
   o.run.apply();
   o.pruning.block_shape();
@@ -181,6 +194,10 @@ void compress(const Compress& o) {
     Progress progress("saving and measuring", static_cast<std::int64_t>(rows.size()));
     for (Row& row : rows) {
       save_and_measure(row, data, output.path(row.name + ".safetensors"));
+      if (row.made_of)
+        row.report = tq::report(
+            *row.model.network,
+            {.float_model = rows[*row.made_of].model.network.get(), .inputs = {data.test->data()}});
       progress.step(row.name);
     }
   }
@@ -191,7 +208,7 @@ void compress(const Compress& o) {
   }
 
   std::printf("\n%s\nlayers of %s:\n\n%s", table(rows).c_str(), last.name.c_str(),
-              layers_table(*last.model.network).c_str());
+              table(last.report).c_str());
   if (keep) std::printf("\nmodels and report.json: %s\n", o.out.c_str());
 }
 

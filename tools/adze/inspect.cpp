@@ -5,10 +5,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "adze/ao/quantization/report.h"
 #include "adze/commands.h"
 #include "adze/console.h"
 #include "adze/fx/graph_module.h"
-#include "adze/layers.h"
 #include "adze/nn/traversal.h"
 
 namespace adze::cli {
@@ -76,7 +76,7 @@ std::string json_text(const Inspect& o, const Inspected& in) {
     out["graph"] = nodes_json(graph->graph());
   else
     out["modules"] = modules_json(in.network());
-  out["report"] = layers_json(in.network());
+  out["report"] = ordered_json::parse(ao::quantization::report(in.network()).json());
   return out.dump(2) + "\n";
 }
 
@@ -93,7 +93,7 @@ std::string text(const Inspect& o, const Inspected& in) {
     os << '\n' << graph->graph().tabular();
   else
     os << '\n' << in.network() << '\n';
-  os << '\n' << layers_table(in.network());
+  os << '\n' << ao::quantization::report(in.network()).table();
   return os.str();
 }
 
