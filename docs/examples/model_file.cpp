@@ -1,7 +1,11 @@
 // Networks in files: written by the program that made them, loaded without the code that built
 // them; and what a class of a program's own needs for that.
+//   model_file          writes files and loads them
+//   model_file FILE     runs a model that the program `adze` wrote
 #include <cstdio>
 #include <iostream>
+
+#include <nlohmann/json.hpp>
 
 #include <adze/adze.h>
 
@@ -30,7 +34,28 @@ nn::ModulePtr int8_network() {
   return tq::quantize(net, [](nn::Module& m) { m(randn({100, 64})); });
 }
 
-int main() {
+// The classes of some samples.
+Tensor classify(const std::string& file, const Tensor& samples) {
+  std::map<std::string, std::string> metadata;
+  const nn::ModulePtr net = ao::load_model(file, &metadata);
+  const auto model = nlohmann::json::parse(metadata.at("model"));
+  const NoGrad guard;
+  return argmax((*net)(samples * model.at("input_scale").get<double>()), 1);
+}
+
+int run(const std::string& file) {
+  try {
+    const Tensor sample = full({1, 64}, 8.0);  // as in the data file
+    std::cout << "class " << classify(file, sample).item<std::int64_t>() << '\n';
+    return 0;
+  } catch (const std::exception& e) {
+    std::cerr << e.what() << '\n';
+    return 2;
+  }
+}
+
+int main(int argc, char** argv) {
+  if (argc > 1) return run(argv[1]);
   const std::string path = "docs_model_file.safetensors";
   const Tensor x = randn({5, 64});
   const NoGrad guard;

@@ -1,123 +1,15 @@
-// The program `adze`, as a user runs it.
-#include <cstdio>
-#include <filesystem>
-#include <fstream>
-#include <set>
-#include <sstream>
-#include <sys/wait.h>
-#include <unistd.h>
+// The program `adze`: training, and its single steps.
+#include "adze/ao/module_types.h"
+#include "adze/core/creation.h"
+#include "adze/nn/container.h"
+#include "adze/nn/linear.h"
+#include "adze/nn/state_dict.h"
+#include "adze/nn/traversal.h"
 
-#include <nlohmann/json.hpp>
+#include "tools/adze_program.h"
 
-#include "support/catch.h"
-
-namespace fs = std::filesystem;
-
-namespace {
-
-struct Result {
-  int code = -1;
-  std::string output, errors;
-};
-
-// A directory of its own for each test.
-class Sandbox {
- public:
-  Sandbox() : path_(fs::temp_directory_path() / ("adze-test-" + std::to_string(::getpid()))) {
-    fs::remove_all(path_);
-    fs::create_directories(path_);
-  }
-  ~Sandbox() { fs::remove_all(path_); }
-  Sandbox(const Sandbox&) = delete;
-  Sandbox& operator=(const Sandbox&) = delete;
-
-  std::string path(const std::string& name) const { return (path_ / name).string(); }
-  std::string write(const std::string& name, const std::string& text) const {
-    std::ofstream(path(name), std::ios::binary) << text;
-    return path(name);
-  }
-  static std::string read(const std::string& path) {
-    std::ifstream in(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
-  std::set<std::string> files(const std::string& sub = "") const {
-    std::set<std::string> out;
-    for (const auto& e : fs::directory_iterator(path_ / sub)) out.insert(e.path().filename());
-    return out;
-  }
-  Result run(const std::string& arguments) const {
-    const std::string out = path("stdout.txt"), err = path("stderr.txt");
-    const std::string command =
-        std::string(ADZE_CLI_PATH) + " " + arguments + " >" + out + " 2>" + err + " </dev/null";
-    const int status = std::system(command.c_str());
-    Result r{WIFEXITED(status) ? WEXITSTATUS(status) : -1, read(out), read(err)};
-    fs::remove(out);
-    fs::remove(err);
-    return r;
-  }
-  // Runs what must be refused: exit code 2, one line on standard error, nothing on the other.
-  std::string refused(const std::string& arguments) const {
-    const Result r = run(arguments);
-    CHECK(r.code == 2);
-    CHECK(r.output.empty());
-    CHECK(std::count(r.errors.begin(), r.errors.end(), '\n') == 1);
-    return r.errors;
-  }
-
- private:
-  fs::path path_;
-};
-
-// Two well separated clouds with three features.
-std::string clouds(int rows) {
-  std::ostringstream csv;
-  for (int i = 0; i < rows; ++i) {
-    const int label = i % 2;
-    csv << (label ? 4 : 1) + i % 3 << ',' << (label ? 0 : 5) + i % 2 << ',' << i % 5 << ',' << label
-        << '\n';
-  }
-  return csv.str();
-}
-
-const char* const quick = " --epochs 3 --prune-epochs 2 --qat-epochs 1 ";
-
-}  // namespace
-
-TEST_CASE("adze compress writes six models and a report that eval repeats", "[tools][adze][slow]") {
-  const Sandbox box;
-  const Result r = box.run("compress" + std::string(quick) + "--seed 3 --out " + box.path("demo"));
-  INFO(r.errors);
-  REQUIRE(r.code == 0);
-  const auto report = nlohmann::json::parse(Sandbox::read(box.path("demo/report.json")));
-  const std::vector<std::string> names{"fp32",   "int8_ptq",        "int8_qat",
-                                       "pruned", "pruned_int8_ptq", "pruned_int8_qat"};
-  REQUIRE(report.at("rows").size() == names.size());
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    const auto& row = report["rows"][i];
-    INFO(row.dump());
-    CHECK(row.at("name") == names[i]);
-    CHECK(r.output.find(names[i]) != std::string::npos);
-    const std::string file = box.path("demo/" + names[i] + ".safetensors");
-    CHECK(row.at("file_bytes") == fs::file_size(file));
-    CHECK(row.at("us_per_sample").at("1") > 0);
-    CHECK(row.at("us_per_sample").at("64") > 0);
-    const bool pruned = names[i].starts_with("pruned");
-    CHECK((row.at("sparsity") > 0.79) == pruned);
-    const bool int8 = names[i].find("int8") != std::string::npos;
-    CHECK((row.at("weight_bytes") < 60000) == int8);
-    CHECK(row.at("accuracy") > 0.5);
-
-    const Result eval = box.run("eval " + file + " --predictions " + box.path("classes.txt"));
-    REQUIRE(eval.code == 0);
-    char accuracy[32];
-    std::snprintf(accuracy, sizeof accuracy, "accuracy %.2f%%",
-                  100 * row.at("accuracy").get<double>());
-    CHECK(eval.output.find(accuracy) != std::string::npos);
-    const std::string classes = Sandbox::read(box.path("classes.txt"));
-    CHECK(std::count(classes.begin(), classes.end(), '\n') == 500);
-  }
-  CHECK(box.files() == std::set<std::string>{"demo", "classes.txt"});
-}
+using namespace adze;
+using namespace adze_program;
 
 TEST_CASE("adze gives the same networks for the same seed, and others for another",
           "[tools][adze]") {
@@ -216,13 +108,118 @@ TEST_CASE("adze refuses model files that are broken or do not fit", "[tools][adz
   CHECK_THAT(eval("not a model at all"), ContainsSubstring("broken"));
   CHECK_THAT(eval(bytes.substr(0, bytes.size() - 7)), ContainsSubstring("broken"));
   CHECK_THAT(eval(bytes + "tail"), ContainsSubstring("broken"));
-  std::string other = bytes;
-  const auto layers = other.find("[3,4,2]");
-  REQUIRE(layers != std::string::npos);
-  other.replace(layers, 7, "[3,5,2]");
-  CHECK_THAT(eval(other), ContainsSubstring("shape of '1.weight'"));
+  const auto changed = [&](const std::string& from, const std::string& to) {
+    std::string other = bytes;
+    const auto at = other.find(from);
+    REQUIRE(at != std::string::npos);
+    return eval(other.replace(at, from.size(), to));
+  };
+  CHECK_THAT(changed("[4,3]", "[3,4]"), ContainsSubstring("broken"));
+  CHECK_THAT(changed("nn::Linear", "nn::Lynear"), ContainsSubstring("adze::nn::Lynear"));
+  CHECK_THAT(changed("\\\"features\\\":3", "\\\"features\\\":4"),
+             ContainsSubstring("the model takes 4 features, the data has 3"));
+  CHECK_THAT(changed("\\\"classes\\\":2", "\\\"classes\\\":1"), ContainsSubstring("label"));
+  CHECK_THAT(changed("\\\"test_rows\\\"", "\\\"test_rowz\\\""),
+             ContainsSubstring("the description of the model is broken"));
+  CHECK_THAT(changed("\\\"test_rows\\\":-1", "\\\"test_rows\\\":-2"),
+             ContainsSubstring("a number in the description of the model is out of range"));
+  CHECK_THAT(changed("\\\"test_rows\\\":-1", "\\\"test_rows\\\":.5"), ContainsSubstring("broken"));
+  CHECK_THAT(changed("\\\"format\\\":2", "\\\"format\\\":3"),
+             ContainsSubstring("written by another version of adze (format 3, this one reads 2)"));
 
   const std::string wide = box.write("wide.csv", "1,2,3,4,0\n4,3,2,1,1\n1,2,3,4,0\n");
   CHECK_THAT(box.refused("eval " + model + " --data " + wide),
              ContainsSubstring("the model takes 3 features, the data has 4"));
+}
+
+TEST_CASE("adze refuses files of the first format and plain tensors by name",
+          "[tools][adze][errors]") {
+  const Sandbox box;
+  const auto net = nn::make<nn::Sequential>(nn::Linear(3, 2));
+  nn::save(*net, box.path("old"), {{"model", R"({"format":1,"layers":[3,2],"form":"float"})"}});
+  nn::save(*net, box.path("tensors"));
+  for (const char* command : {"eval ", "inspect ", "prune --out x ", "quantize --out x "}) {
+    CHECK_THAT(box.refused(command + box.path("old")),
+               ContainsSubstring("old: written by another version of adze (format 1"));
+    CHECK_THAT(
+        box.refused(command + box.path("tensors")),
+        ContainsSubstring("tensors: the file holds tensors, but does not describe a network"));
+  }
+}
+
+TEST_CASE("adze runs, prunes and quantizes model files that other programs wrote",
+          "[tools][adze]") {
+  const Sandbox box;
+  const std::string data = " --data " + box.write("d.csv", clouds(80));
+  nn::ModulePtr net = nn::make<nn::Sequential>(nn::Linear(3, 2));
+  // Class 1 where the first feature is larger than the second.
+  nn::find_parameter(*net, "0.weight")->slot()->write(tensor({{-1, 1, 0}, {1, -1, 0}}));
+  nn::find_parameter(*net, "0.bias")->slot()->write(zeros({2}));
+  ao::save_model(*net, box.path("m"));
+  CHECK_THAT(box.output("eval " + box.path("m") + data),
+             ContainsSubstring("accuracy 100.00% on 16"));
+  box.output("quantize " + box.path("m") + data + " --out " + box.path("q"));
+  CHECK_THAT(box.output("eval " + box.path("q") + data),
+             ContainsSubstring("accuracy 100.00% on 16"));
+  box.output("prune " + box.path("m") + data +
+             " --block 1x1 --sparsity 0.3 --prune-epochs 1 --out " + box.path("p"));
+  CHECK(box.output_json("inspect " + box.path("p")).at("sparsity") > 0.1);
+}
+
+TEST_CASE("adze remembers in the file how the data was split", "[tools][adze]") {
+  const Sandbox box;
+  const std::string data = " --data " + box.write("d.csv", clouds(80));
+  box.output("train --layers 3,4,2 --epochs 1 --test-rows 30 --out " + box.path("m") + data);
+  CHECK_THAT(box.output("eval " + box.path("m") + data), ContainsSubstring("on 30 samples"));
+  CHECK_THAT(box.output("eval " + box.path("m") + data + " --test-rows 10"),
+             ContainsSubstring("on 10 samples"));
+}
+
+TEST_CASE("adze keeps the zeros of a pruned file through training for int8", "[tools][adze]") {
+  const Sandbox box;
+  const std::string data = " --data " + box.write("d.csv", clouds(80));
+  const std::string network =
+      GENERATE(as<std::string>{}, "mlp --layers 3,16,2", "residual --layers 3,8,8,2");
+  INFO(network);
+  const std::string model = box.path("m"), pruned = box.path("p"), int8 = box.path("q");
+  box.output("train --epochs 5 --out " + model + data + " --network " + network);
+  box.output("prune " + model + data + " --block 1x1 --sparsity 0.5 --prune-epochs 2 --out " +
+             pruned);
+  CHECK(box.output_json("inspect " + pruned).at("sparsity") == 0.5);
+  box.output("quantize " + pruned + data + " --method qat --epochs 3 --out " + int8);
+  const json shown = box.output_json("inspect " + int8);
+  CHECK(shown.at("form") == "int8");
+  CHECK(shown.at("sparsity") >= 0.5);
+}
+
+TEST_CASE("adze quantizes in both modes, and says when eager mode has no place to begin",
+          "[tools][adze][errors]") {
+  const Sandbox box;
+  const std::string data = " --data " + box.write("d.csv", clouds(80));
+  const std::string mlp = box.path("mlp"), residual = box.path("residual"), out = box.path("q");
+  box.output("train --layers 3,16,2 --epochs 20 --out " + mlp + data);
+  box.output("train --network residual --layers 3,8,8,2 --epochs 20 --out " + residual + data);
+  for (const std::string method : {"static", "qat --epochs 1", "dynamic"}) {
+    INFO(method);
+    for (const std::string mode : {"fx", "eager"}) {
+      box.output("quantize " + mlp + data + " --mode " + mode + " --method " + method + " --out " +
+                 out);
+      const json shown = box.output_json("inspect " + out);
+      CHECK(shown.contains("graph") == (mode == "fx"));
+      CHECK(shown.at("form") == (method == "dynamic" ? "dynamic" : "int8"));
+      CHECK_THAT(box.output("eval " + out + data), ContainsSubstring("accuracy 100.00%"));
+    }
+    box.output("quantize " + residual + data + " --method " + method + " --out " + out);
+    CHECK_THAT(box.output("eval " + out + data), ContainsSubstring("accuracy 100.00%"));
+  }
+  const std::string before = Sandbox::read(out);
+  CHECK_THAT(box.refused("quantize " + residual + data + " --mode eager --out " + out),
+             ContainsSubstring("--mode eager: the network has no QuantStub"));
+  CHECK_THAT(box.refused("quantize " + out + data + " --out " + out),
+             ContainsSubstring("quantize needs a float model, this one is dynamic"));
+  CHECK_THAT(box.refused("prune " + out + data + " --out " + out),
+             ContainsSubstring("prune needs a float model"));
+  CHECK_THAT(box.refused("train --network residual --layers 3,8,2 --out " + out + data),
+             ContainsSubstring("--layers: a residual network needs"));
+  CHECK(Sandbox::read(out) == before);
 }

@@ -1,21 +1,26 @@
 #include <cstdio>
 #include <filesystem>
-#include <memory>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
+#include "adze/ao/quantization/report.h"
 #include "adze/commands.h"
 #include "adze/console.h"
-#include "adze/core/random.h"
 #include "adze/kernels/parallel.h"
+#include "adze/network.h"
 #include "adze/nn/deepcopy.h"
+#include "adze/quantization.h"
 #include "adze/training.h"
 
 namespace adze::cli {
 namespace {
 
 namespace fs = std::filesystem;
+namespace tq = ao::quantization;
+using nlohmann::ordered_json;
 
 struct Compress {
   DataOptions data;
@@ -23,8 +28,9 @@ struct Compress {
   TrainOptions qat{.epochs = 15, .lr = 5e-4};
   PruneOptions pruning;
   RunOptions run;
-  std::string layers, out, qconfig = "x86";
-  double dropout = 0.2;
+  NetworkOptions network;
+  QuantizeOptions quantization;
+  std::string out;
 
   void add_to(CLI::App& app) {
     data.add_to(app);
@@ -32,15 +38,8 @@ struct Compress {
     pruning.add_to(app);
     qat.add_to(app, "qat-");
     run.add_to(app);
-    app.add_option("--layers", layers,
-                   "sizes, features first: 64,256,128,10 (default: features, "
-                   "256, 128, classes)");
-    app.add_option("--dropout", dropout, "dropout behind each hidden layer")
-        ->check(CLI::Range(0.0, 0.95))
-        ->capture_default_str();
-    app.add_option("--qconfig", qconfig, "backend whose default qconfig is used")
-        ->check(CLI::IsMember({"x86", "fbgemm", "qnnpack", "onednn"}))
-        ->capture_default_str();
+    network.add_to(app);
+    quantization.add_to(app);
     app.add_option("--out,-o", out, "directory for the models and report.json");
   }
 };
@@ -50,6 +49,8 @@ struct Row {
   Model model;
   double accuracy = 0, sparsity = 0, us1 = 0, us64 = 0;
   std::int64_t weight_bytes = 0, file_bytes = 0;
+  std::optional<std::size_t> made_of;  // row of the float network that an int8 one was made of
+  tq::Report report;                   // of an int8 one
 };
 
 // Writes all files into a new directory beside `out` and moves them over when they are complete, so
@@ -86,44 +87,42 @@ class Output {
 };
 
 // Makes the six networks.
-std::vector<Row> make_rows(const Compress& o, const Data& data, const ModelSpec& spec) {
-  ModelSpec int8 = spec;
-  int8.form = "int8";
-  int8.qconfig = o.qconfig;
+std::vector<Row> make_rows(const Compress& o, const Data& data, const ModelInfo& info,
+                           const nn::ModulePtr& fp32) {
   TrainOptions qat = o.qat;
   qat.batch_size = o.training.batch_size;
   qat.weight_decay = o.training.weight_decay;
   qat.label_smoothing = o.training.label_smoothing;
   const std::uint64_t seed = o.run.seed;
 
-  const nn::ModulePtr fp32 = build(spec);
   train("training", *fp32, data, o.training, seed);
   const nn::ModulePtr masked = nn::deepcopy(fp32);
-  prune("pruning", *masked, data, o.training, o.pruning, seed + 1, /*keep_masks=*/true);
+  prune("pruning", *masked, data, o.training, o.pruning, seed + 1);
   const nn::ModulePtr fp32_qat =
-      quantize_trained("quantization-aware training", fp32, data, qat, o.qconfig, seed + 2);
+      quantize_trained("quantization-aware training", fp32, data, qat, o.quantization, seed + 2);
   const nn::ModulePtr pruned_qat =
-      quantize_trained("the same, pruned", masked, data, qat, o.qconfig, seed + 3);
+      quantize_trained("the same, pruned", masked, data, qat, o.quantization, seed + 3);
   const nn::ModulePtr pruned = nn::deepcopy(masked);
-  bake_masks(*pruned);
+  fix_zeros(*pruned);
 
   std::vector<Row> rows;
-  const auto add = [&](const char* name, const ModelSpec& s, const nn::ModulePtr& network) {
-    rows.push_back({.name = name, .model = {s, network}});
+  const auto add = [&](const char* name, const nn::ModulePtr& network,
+                       std::optional<std::size_t> made_of = {}) {
+    rows.push_back({.name = name, .model = {info, network}, .made_of = made_of, .report = {}});
   };
-  add("fp32", spec, fp32);
-  add("int8_ptq", int8, quantize_static(fp32, data, o.qconfig));
-  add("int8_qat", int8, fp32_qat);
-  add("pruned", spec, pruned);
-  add("pruned_int8_ptq", int8, quantize_static(masked, data, o.qconfig));
-  add("pruned_int8_qat", int8, pruned_qat);
+  add("fp32", fp32);
+  add("int8_ptq", quantize_static(fp32, data, o.quantization), 0);
+  add("int8_qat", fp32_qat, 0);
+  add("pruned", pruned);
+  add("pruned_int8_ptq", quantize_static(masked, data, o.quantization), 3);
+  add("pruned_int8_qat", pruned_qat, 3);
   return rows;
 }
 
-// Saves a row, loads it again, and measures what was loaded.
+// Saves a row, loads it again, measures what was loaded, and goes on with that.
 void save_and_measure(Row& row, const Data& data, const std::string& path) {
   save_model(path, row.model);
-  const Model loaded = load_model(path);
+  Model loaded = load_model(path);
   Tensor before, after;
   predict(*row.model.network, data.test->data(), &before);
   predict(*loaded.network, data.test->data(), &after);
@@ -134,19 +133,25 @@ void save_and_measure(Row& row, const Data& data, const std::string& path) {
   row.accuracy = accuracy(*loaded.network, data);
   row.us1 = microseconds_per_sample(*loaded.network, data, 1);
   row.us64 = microseconds_per_sample(*loaded.network, data, 64);
+  row.model = std::move(loaded);
 }
 
-std::string report_json(const std::vector<Row>& rows, const Compress& o, const ModelSpec& spec) {
-  nlohmann::ordered_json report;
-  for (const Row& r : rows)
+std::string report_json(const std::vector<Row>& rows, const Compress& o,
+                        const std::vector<std::int64_t>& sizes) {
+  ordered_json report;
+  for (const Row& r : rows) {
     report["rows"].push_back({{"name", r.name},
                               {"accuracy", r.accuracy},
                               {"weight_bytes", r.weight_bytes},
                               {"file_bytes", r.file_bytes},
                               {"sparsity", r.sparsity},
                               {"us_per_sample", {{"1", r.us1}, {"64", r.us64}}}});
-  report["layers"] = spec.layers;
-  report["qconfig"] = o.qconfig;
+    if (r.made_of) report["rows"].back()["report"] = ordered_json::parse(r.report.json());
+  }
+  report["network"] = o.network.network;
+  report["layers"] = sizes;
+  report["mode"] = o.quantization.mode;
+  report["qconfig"] = o.quantization.qconfig;
   report["block"] = o.pruning.block;
   report["seed"] = o.run.seed;
   report["threads"] = kernels::get_num_threads();
@@ -162,40 +167,56 @@ std::string table(const std::vector<Row>& rows) {
   return t.str();
 }
 
+// The report in short.
+std::string table(const tq::Report& report) {
+  Table t({"layer", "computes in", "weight", "zeros", "SQNR dB"});
+  for (const tq::LayerReport& l : report.layers)
+    t.add({l.name, std::string(name(l.form)) + (l.why.empty() ? "" : " (" + l.why + ")"),
+           l.weight_dtype ? std::string(name(*l.weight_dtype)) : "-",
+           l.kept ? fixed(100 * *l.kept, 1) + "%" : "-", l.sqnr ? fixed(*l.sqnr, 1) : "-"});
+  return t.str();
+}
+
 void compress(const Compress& o) {
   o.run.apply();
   o.pruning.block_shape();
-  const auto layers =
-      o.layers.empty() ? std::vector<std::int64_t>() : parse_sizes(o.layers, ',', "--layers");
-  const Data data = load_data(o.data, layers.empty() ? 0 : layers.back());
-  const ModelSpec spec = network_spec(layers, data, o.dropout);
+  const std::vector<std::int64_t> given = o.network.sizes();
+  const Data data = load_data(o.data, given.empty() ? 0 : given.back());
+  const std::vector<std::int64_t> sizes = layer_sizes(o.network, data);
+  const nn::ModulePtr fp32 = build_network(o.network, sizes);
+  check_mode(*fp32, o.quantization);
   const bool keep = !o.out.empty();
   const Output output(keep ? o.out : (fs::temp_directory_path() / "adze-compress").string());
 
-  std::vector<Row> rows = make_rows(o, data, spec);
+  std::vector<Row> rows =
+      make_rows(o, data, model_info(o.network.network, sizes.back(), data, o.data), fp32);
   {
     Progress progress("saving and measuring", static_cast<std::int64_t>(rows.size()));
     for (Row& row : rows) {
       save_and_measure(row, data, output.path(row.name + ".safetensors"));
+      if (row.made_of)
+        row.report = tq::report(
+            *row.model.network,
+            {.float_model = rows[*row.made_of].model.network.get(), .inputs = {data.test->data()}});
       progress.step(row.name);
     }
   }
+  const Row& last = rows.back();
   if (keep) {
-    write_file(output.path("report.json"), report_json(rows, o, spec));
+    write_file(output.path("report.json"), report_json(rows, o, sizes));
     output.publish();
   }
-  std::printf("\n%s", table(rows).c_str());
+
+  std::printf("\n%s\nlayers of %s:\n\n%s", table(rows).c_str(), last.name.c_str(),
+              table(last.report).c_str());
   if (keep) std::printf("\nmodels and report.json: %s\n", o.out.c_str());
 }
 
 }  // namespace
 
 void add_compress(CLI::App& program) {
-  CLI::App* app = program.add_subcommand(
-      "compress", "train, prune and quantize a network, and compare the results");
-  auto options = std::make_shared<Compress>();
-  options->add_to(*app);
-  app->callback([options] { compress(*options); });
+  add_command<Compress>(program, "compress",
+                        "train, prune and quantize a network, and compare the results", compress);
 }
 
 }  // namespace adze::cli

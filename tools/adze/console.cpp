@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <unistd.h>
 #include <utility>
 
@@ -89,6 +90,12 @@ void write_file(const std::string& path, const std::string& text) {
   if (written && closed && std::rename(partial.c_str(), path.c_str()) == 0) return;
   std::remove(partial.c_str());
   fail(path, ": cannot be written");
+}
+
+void check_directory_of(const std::string& path) {
+  const auto parent = std::filesystem::path(path).parent_path();
+  check(parent.empty() || std::filesystem::is_directory(parent), path, ": there is no directory ",
+        parent.string());
 }
 
 std::string fixed(double value, int decimals) {

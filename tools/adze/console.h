@@ -41,6 +41,9 @@ class Table {
 /// file.
 void write_file(const std::string& path, const std::string& text);
 
+/// Throws unless the directory of a file that is to be written exists.
+void check_directory_of(const std::string& path);
+
 /// "12.35": `value` with that many decimals.
 std::string fixed(double value, int decimals);
 /// "51,338"

@@ -63,9 +63,8 @@ void DataOptions::add_to(CLI::App& app) {
   app.add_option("--test-rows", test_rows, "rows at the end of --data that test (default: 20%)")
       ->check(CLI::PositiveNumber);
   app.add_option("--image", image, "HEIGHTxWIDTH of the rows: trains with distorted images");
-  app.add_option("--distort", distort, "strength of the distortion, 0 to 3")
-      ->check(CLI::Range(0.0, 3.0))
-      ->capture_default_str();
+  app.add_option("--distort", distort, "strength of the distortion, 0 to 3 (default: 1)")
+      ->check(CLI::Range(0.0, 3.0));
 }
 
 std::vector<std::int64_t> parse_sizes(const std::string& text, char separator, const char* what) {
@@ -125,22 +124,8 @@ Data load_data(const DataOptions& options, std::int64_t classes, double input_sc
   };
   out.train = scaled(*out.train);
   out.test = scaled(*out.test);
-  out.distortion = distortion(o.image, o.distort, out.features);
+  out.distortion = distortion(o.image, o.distort.value_or(1), out.features);
   return out;
-}
-
-ModelSpec network_spec(const std::vector<std::int64_t>& layers, const Data& data, double dropout) {
-  ModelSpec spec;
-  spec.layers = layers;
-  if (layers.empty()) spec.layers = {data.features, 256, 128, data.classes};
-  check(spec.layers.size() >= 2, "--layers: needs at least the features and the classes");
-  check(spec.layers.front() == data.features, "--layers: starts with ", spec.layers.front(),
-        ", the data has ", data.features, " features");
-  check(data.classes <= spec.layers.back(), "--layers: ends with ", spec.layers.back(),
-        ", the data has ", data.classes, " classes");
-  spec.dropout = dropout;
-  spec.input_scale = data.input_scale;
-  return spec;
 }
 
 }  // namespace adze::cli

@@ -2,24 +2,26 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 
-#include "adze/model.h"
 #include "adze/nn/data/dataset.h"
 #include "adze/nn/data/transforms.h"
 
 // Where samples come from.
 namespace adze::cli {
 
+constexpr std::int64_t digits_features = 8 * 8;  // of the digits that come with adze
+
 struct DataOptions {
   std::string data, labels;            // CSV, or IDX images and labels; empty: the digits
   std::string test_data, test_labels;  // files of their own for the test part
   std::int64_t test_rows = -1;         // last rows of `data` that test; -1: 500 digits, else 20%
   std::string image;                   // "8x8": rows are images, and are distorted in training
-  double distort = 1;                  // strength of the distortion; 0: none
+  std::optional<double> distort;       // strength of the distortion; 0: none, nothing: 1
 
   void add_to(CLI::App& app);
 };
@@ -35,10 +37,6 @@ struct Data {
 /// Reads and splits the data. `classes` > 0: labels must be below. `input_scale` > 0 replaces the
 /// one that is found. Throws one clear Error for files or options that do not fit.
 Data load_data(const DataOptions& options, std::int64_t classes, double input_scale = 0);
-
-/// The spec of a float network for the data: `layers`, or features, 256, 128, classes. Throws when
-/// the sizes do not fit the data.
-ModelSpec network_spec(const std::vector<std::int64_t>& layers, const Data& data, double dropout);
 
 /// "3,5,8" as numbers; throws naming `what`.
 std::vector<std::int64_t> parse_sizes(const std::string& text, char separator, const char* what);

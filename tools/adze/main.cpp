@@ -38,6 +38,7 @@ int main(int argc, char** argv) {
   adze::cli::add_quantize(program);
   adze::cli::add_eval(program);
   adze::cli::add_inspect(program);
+  adze::cli::add_compare(program);
   adze::cli::add_compress(program);
   adze::set_warning_handler(
       [](const std::string& message) { std::fprintf(stderr, "adze: %s\n", message.c_str()); });

@@ -2,40 +2,48 @@
 
 #include <cstdint>
 #include <string>
-#include <vector>
 
-#include "adze/ao/quantization/qconfig.h"
+#include "adze/data.h"
 #include "adze/nn/module.h"
 
-// The networks of the program and the files they are kept in.
+// The model files of the program: networks that need no code to be built again, and what the
+// program has to know beside them.
 namespace adze::cli {
 
-/// Everything that is needed to build a network again, beside its tensors.
-struct ModelSpec {
-  std::vector<std::int64_t> layers;  // features, hidden sizes ..., classes
-  double dropout = 0;
-  double input_scale = 1;      // features are multiplied with it
-  std::string form = "float";  // "float", "int8" (static) or "dynamic"
-  std::string qconfig;         // backend name, for "int8"
+/// What stands in the metadata entry "model" of a file.
+struct ModelInfo {
+  std::string network;                     // "mlp", "residual"; empty: from elsewhere
+  std::int64_t features = 0, classes = 0;  // 0: not known
+  double input_scale = 1;                  // features are multiplied with it
+  // How the data is split and distorted, where the command line says nothing else.
+  std::int64_t test_rows = -1;
+  std::string image;
+  double distort = 1;
 };
 
 struct Model {
-  ModelSpec spec;
+  ModelInfo info;
   nn::ModulePtr network;
 };
 
-/// A float network: QuantStub, (Linear, ReLU, Dropout) for each hidden layer, Linear, DeQuantStub.
-nn::ModulePtr build(const ModelSpec& spec);
-/// The same with each Linear and the ReLU behind it fused.
-nn::ModulePtr fuse(const nn::ModulePtr& network, bool qat);
-
-/// Writes network and spec as one safetensors file, atomically.
+/// Writes network and info as one file, atomically. A network with classes that files do not know
+/// is written as its graph.
 void save_model(const std::string& path, const Model& model);
-/// Reads it back, in eval mode. Throws one clear Error for a file that is none or broken.
+/// Reads it back, in eval mode; a model file of another program has an empty info. Throws one clear
+/// Error for a file that is none, broken, or of another version.
 Model load_model(const std::string& path);
 
-/// Masks that are still on the weights become part of them.
-void bake_masks(nn::Module& network);
+/// The options with what the model says about its data, where they leave it open.
+DataOptions data_options(const ModelInfo& info, DataOptions given);
+/// What is to be remembered of a network that was trained on that data.
+ModelInfo model_info(const std::string& network, std::int64_t classes, const Data& data,
+                     const DataOptions& options);
+
+/// "float", "prepared", "reference", "dynamic" or "int8".
+std::string form(nn::Module& network);
+
+/// Masks become part of the weights, whose zeros stay when training goes on.
+void fix_zeros(nn::Module& network);
 
 /// Bytes that the weights and biases take as they are held: 4 for a float, 1 for an int8, and the
 /// scales.

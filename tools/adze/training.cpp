@@ -2,61 +2,20 @@
 
 #include <algorithm>
 #include <chrono>
-#include <functional>
 
 #include "adze/ao/pruning/cubic_scheduler.h"
 #include "adze/ao/pruning/weight_norm_sparsifier.h"
-#include "adze/ao/quantization/fake_quantize.h"
-#include "adze/ao/quantization/quantize.h"
 #include "adze/console.h"
 #include "adze/core/autograd.h"
 #include "adze/core/ops.h"
 #include "adze/nn/data/data_loader.h"
-#include "adze/nn/deepcopy.h"
 #include "adze/nn/optim/adam.h"
 #include "adze/nn/optim/lr_scheduler.h"
 #include "adze/nn/traversal.h"
 
 namespace adze::cli {
-namespace {
 
 namespace pruning = ao::pruning;
-namespace tq = ao::quantization;
-
-// Epochs of training; `after_epoch` runs behind each, counted from 1.
-void run_epochs(const std::string& label, nn::Module& network, const Data& data,
-                const TrainOptions& options, std::uint64_t seed,
-                const std::function<void(std::int64_t)>& after_epoch = {}) {
-  if (options.epochs == 0) return;
-  network.train();
-  manual_seed(seed);
-  nn::data::DataLoader loader(std::static_pointer_cast<const nn::data::Dataset>(data.train),
-                              {.batch_size = options.batch_size,
-                               .shuffle = true,
-                               .seed = seed,
-                               .drop_last = false,
-                               .transform = data.distortion});
-  optim::AdamW optimizer(nn::parameters(network),
-                         {.lr = options.lr, .weight_decay = options.weight_decay});
-  optim::CosineAnnealingLR schedule(optimizer, options.epochs * loader.size());
-  Progress progress(label, options.epochs);
-  for (std::int64_t epoch = 1; epoch <= options.epochs; ++epoch) {
-    double loss_sum = 0;
-    for (const auto& [features, target] : loader) {
-      optimizer.zero_grad();
-      const Tensor loss = cross_entropy(network(features), target, options.label_smoothing);
-      loss.backward();
-      optimizer.step();
-      schedule.step();
-      loss_sum += loss.item();
-    }
-    if (after_epoch) after_epoch(epoch);
-    progress.step("loss " + fixed(loss_sum / static_cast<double>(loader.size()), 3));
-  }
-  network.eval();
-}
-
-}  // namespace
 
 void TrainOptions::add_to(CLI::App& app, const std::string& prefix) {
   app.add_option("--" + prefix + "epochs", epochs, "passes over the training data")
@@ -97,14 +56,42 @@ Shape PruneOptions::block_shape() const {
 }
 
 void train(const std::string& label, nn::Module& network, const Data& data,
-           const TrainOptions& options, std::uint64_t seed) {
-  run_epochs(label, network, data, options, seed);
+           const TrainOptions& options, std::uint64_t seed,
+           const std::function<void(std::int64_t)>& after_epoch) {
+  if (options.epochs == 0) {
+    network.eval();
+    return;
+  }
+  network.train();
+  manual_seed(seed);
+  nn::data::DataLoader loader(std::static_pointer_cast<const nn::data::Dataset>(data.train),
+                              {.batch_size = options.batch_size,
+                               .shuffle = true,
+                               .seed = seed,
+                               .drop_last = false,
+                               .transform = data.distortion});
+  optim::AdamW optimizer(nn::parameters(network),
+                         {.lr = options.lr, .weight_decay = options.weight_decay});
+  optim::CosineAnnealingLR schedule(optimizer, options.epochs * loader.size());
+  Progress progress(label, options.epochs);
+  for (std::int64_t epoch = 1; epoch <= options.epochs; ++epoch) {
+    double loss_sum = 0;
+    for (const auto& [features, target] : loader) {
+      optimizer.zero_grad();
+      const Tensor loss = cross_entropy(network(features), target, options.label_smoothing);
+      loss.backward();
+      optimizer.step();
+      schedule.step();
+      loss_sum += loss.item();
+    }
+    if (after_epoch) after_epoch(epoch);
+    progress.step("loss " + fixed(loss_sum / static_cast<double>(loader.size()), 3));
+  }
   network.eval();
 }
 
 void prune(const std::string& label, nn::Module& network, const Data& data,
-           const TrainOptions& options, const PruneOptions& prune_options, std::uint64_t seed,
-           bool keep_masks) {
+           const TrainOptions& options, const PruneOptions& prune_options, std::uint64_t seed) {
   pruning::WeightNormSparsifier sparsifier({.sparsity_level = prune_options.sparsity,
                                             .sparse_block_shape = prune_options.block_shape()});
   sparsifier.prepare(network);
@@ -113,7 +100,7 @@ void prune(const std::string& label, nn::Module& network, const Data& data,
   const std::int64_t rise = std::max<std::int64_t>(1, tuning.epochs * 3 / 4);
   if (prune_options.schedule == "cubic" && tuning.epochs > 0) {
     pruning::CubicSL schedule(sparsifier, {.delta_t = 1, .total_t = rise});
-    run_epochs(label, network, data, tuning, seed, [&](std::int64_t epoch) {
+    train(label, network, data, tuning, seed, [&](std::int64_t epoch) {
       if (epoch > rise + 1) return;
       sparsifier.step();
       schedule.step();
@@ -121,52 +108,8 @@ void prune(const std::string& label, nn::Module& network, const Data& data,
     sparsifier.step();  // the full level, however short the training was
   } else {
     sparsifier.step();
-    run_epochs(label, network, data, tuning, seed);
+    train(label, network, data, tuning, seed);
   }
-  if (!keep_masks) sparsifier.squash_mask();
-  network.eval();
-}
-
-nn::ModulePtr quantize_static(const nn::ModulePtr& network, const Data& data,
-                              const std::string& backend) {
-  nn::ModulePtr copy = nn::deepcopy(network);
-  copy->eval();
-  copy = fuse(copy, /*qat=*/false);
-  copy->qconfig = tq::get_default_qconfig(backend);
-  copy = tq::prepare(copy, {.inplace = true});
-  {
-    NoGrad guard;
-    (*copy)(data.train->data());
-  }
-  return tq::convert(copy, {.inplace = true});
-}
-
-nn::ModulePtr quantize_trained(const std::string& label, const nn::ModulePtr& network,
-                               const Data& data, const TrainOptions& options,
-                               const std::string& backend, std::uint64_t seed) {
-  nn::ModulePtr copy = nn::deepcopy(network);
-  copy->train();
-  copy = fuse(copy, /*qat=*/true);
-  copy->qconfig = tq::get_default_qat_qconfig(backend);
-  copy = tq::prepare_qat(copy, {.inplace = true});
-  // The ranges of activations settle in the first three quarters and are fixed for the rest.
-  const std::int64_t freeze = options.epochs * 3 / 4;
-  run_epochs(label, *copy, data, options, seed, [&](std::int64_t epoch) {
-    if (epoch != freeze) return;
-    nn::for_each_child(*copy, [](const std::string&, nn::Submodule& at) {
-      auto* fake = dynamic_cast<tq::FakeQuantizeBase*>(at.ptr().get());
-      if (fake && at.name() == "activation_post_process") fake->disable_observer();
-      return true;
-    });
-  });
-  if (options.epochs == 0) {
-    NoGrad guard;
-    copy->eval();
-    (*copy)(data.train->data());
-  }
-  copy = tq::convert(copy, {.inplace = true});
-  copy->eval();
-  return copy;
 }
 
 Tensor predict(nn::Module& network, const Tensor& features, Tensor* logits) {

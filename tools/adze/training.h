@@ -1,12 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "adze/data.h"
-#include "adze/model.h"
+#include "adze/nn/module.h"
 
-// Training, pruning, quantizing and measuring one network.
+// Training, pruning and measuring one network.
 namespace adze::cli {
 
 struct TrainOptions {
@@ -30,21 +31,15 @@ struct PruneOptions {
   Shape block_shape() const;
 };
 
-/// Trains in place with AdamW and a cosine schedule.
+/// Trains in place with AdamW and a cosine schedule; ends in eval mode. `after_epoch` runs behind
+/// each epoch, counted from 1.
 void train(const std::string& label, nn::Module& network, const Data& data,
-           const TrainOptions& options, std::uint64_t seed);
+           const TrainOptions& options, std::uint64_t seed,
+           const std::function<void(std::int64_t)>& after_epoch = {});
 /// Prunes in place while it trains: the level rises over the first three quarters of the epochs.
-/// With `keep_masks` the masks stay on the weights, else they become part of them.
+/// The masks stay on the weights.
 void prune(const std::string& label, nn::Module& network, const Data& data,
-           const TrainOptions& options, const PruneOptions& prune_options, std::uint64_t seed,
-           bool keep_masks);
-/// An int8 copy, calibrated on the training data.
-nn::ModulePtr quantize_static(const nn::ModulePtr& network, const Data& data,
-                              const std::string& backend);
-/// An int8 copy after quantization-aware training of `options.epochs`. Masks keep their zeros.
-nn::ModulePtr quantize_trained(const std::string& label, const nn::ModulePtr& network,
-                               const Data& data, const TrainOptions& options,
-                               const std::string& backend, std::uint64_t seed);
+           const TrainOptions& options, const PruneOptions& prune_options, std::uint64_t seed);
 
 /// Class of each test sample; logits of (n, classes) go to `logits` if it is given.
 Tensor predict(nn::Module& network, const Tensor& features, Tensor* logits = nullptr);

@@ -178,7 +178,6 @@ BackendConfig native() {
                                  ObjectType::of<adze::nn::Flatten>(),
                                  ObjectType(ops::relu),
                                  ObjectType(ops::clamp),
-                                 ObjectType(ops::cat),
                                  ObjectType(ops::stack),
                                  ObjectType(ops::reshape),
                                  ObjectType(ops::flatten),
@@ -200,6 +199,11 @@ BackendConfig native() {
          .observation_type = shared,
          .has_output_observer = false,
          .runs_quantized = true});
+  row({.pattern = {ops::cat},
+       .observation_type = shared,
+       .has_output_observer = false,
+       .runs_quantized = true,
+       .quantized_op = &ops::quantized::cat});
   row({.pattern = {ops::size},
        .observation_type = ObservationType::input_output_not_observed,
        .has_output_observer = false});

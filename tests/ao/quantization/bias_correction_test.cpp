@@ -34,7 +34,7 @@ std::shared_ptr<nn::Sequential> mlp(std::uint64_t seed, bool relu = true) {
   return net;
 }
 
-nn::ModulePtr quantized(const nn::ModulePtr& net, bool reference = false) {
+nn::ModulePtr int8_form(const nn::ModulePtr& net, bool reference = false) {
   nn::ModulePtr prepared = tq::prepare(net);
   (*prepared)(data(1));
   return tq::convert(prepared, {.is_reference = reference});
@@ -60,7 +60,7 @@ double mean_error(nn::Module& net, nn::Module& q, const Tensor& x) {
 TEST_CASE("Bias correction takes the mean error out of a badly quantized network",
           "[ao][bias_correction]") {
   auto net = mlp(1);
-  nn::ModulePtr q = quantized(net);
+  nn::ModulePtr q = int8_form(net);
   // Weights rounded down, six steps too far; behind a ReLU no input makes up for it.
   for (const char* path : {"1", "3", "5"}) {
     const auto [weight, bias] = layer(*q, path).weight_bias();
@@ -128,7 +128,7 @@ TEST_CASE("Correction does not cost accuracy on random networks", "[ao][bias_cor
       auto net = mlp(seed);
       nn::ModulePtr form = net;
       if (fuse) form = tq::fuse_modules(net, {{"1", "2"}, {"3", "4"}});
-      nn::ModulePtr q = quantized(form);
+      nn::ModulePtr q = int8_form(form);
       const Tensor x = data(1);
       const NoGrad guard;
       const Tensor wanted = (*net)(x);
@@ -147,7 +147,7 @@ TEST_CASE("A layer fused in one network only is compared behind its ReLU",
           "[ao][bias_correction]") {
   auto net = mlp(21);
   nn::ModulePtr fused = tq::fuse_modules(net, {{"1", "2"}, {"3", "4"}});
-  nn::ModulePtr from_fused = quantized(fused), from_plain = nn::deepcopy(from_fused);
+  nn::ModulePtr from_fused = int8_form(fused), from_plain = nn::deepcopy(from_fused);
   tq::bias_correction(*fused, *from_fused, {data(1)});
   tq::bias_correction(*net, *from_plain, {data(1)});
   for (const char* path : {"1", "3", "5"})
@@ -156,7 +156,7 @@ TEST_CASE("A layer fused in one network only is compared behind its ReLU",
 
 TEST_CASE("Reference layers are corrected too", "[ao][bias_correction]") {
   auto net = mlp(22);
-  nn::ModulePtr q = quantized(tq::fuse_modules(net, {{"1", "2"}}), /*reference=*/true);
+  nn::ModulePtr q = int8_form(tq::fuse_modules(net, {{"1", "2"}}), /*reference=*/true);
   nn::Parameter* bias = nn::find_parameter(*q, "5.bias");
   bias->set(bias->value().detach() + 1.0);
   tq::bias_correction(*net, *q, {data(1)});
@@ -166,7 +166,7 @@ TEST_CASE("Reference layers are corrected too", "[ao][bias_correction]") {
 TEST_CASE("Only biases change", "[ao][bias_correction]") {
   auto net = mlp(23);
   net->at(1).train();
-  nn::ModulePtr q = quantized(net);
+  nn::ModulePtr q = int8_form(net);
   q->train();
   const nn::StateDict float_before = nn::state_dict(*net), before = nn::state_dict(*q);
   tq::bias_correction(*net, *q, {data(1)});
@@ -198,7 +198,7 @@ TEST_CASE("Layers without bias and float layers are left alone", "[ao][bias_corr
 
 TEST_CASE("A failed correction changes nothing", "[ao][bias_correction]") {
   auto net = mlp(24);
-  nn::ModulePtr q = quantized(net);
+  nn::ModulePtr q = int8_form(net);
   shift_bias(layer(*q, "1"), .5);
   const nn::StateDict before = nn::state_dict(*q);
   const auto unchanged = [&] {

@@ -114,7 +114,8 @@ std::vector<Remark> mappings() {
   const tq::QConfig& q = tq::default_per_channel_qconfig;
   const auto linear = ObjectType::of<nn::Linear>(), relu = ObjectType::of<nn::ReLU>();
   const auto sigmoid_range = [] {
-    for (const auto& [type, qconfig] : standard().object_type_qconfigs())
+    const Mapping all = standard();
+    for (const auto& [type, qconfig] : all.object_type_qconfigs())
       if (type == ObjectType(ops::sigmoid)) return qconfig;
     return Mapping::Config();
   };

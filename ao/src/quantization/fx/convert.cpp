@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "adze/ao/quantization/attach.h"
@@ -285,12 +286,46 @@ class Converter {
     graph.erase_node(n);
   }
 
+  // The grid of a value that is quantized before `observed` uses it; lists have that of what they
+  // are parts of.
+  std::optional<QParams> grid_of(const Node& value) {
+    if (const auto known = grids_.find(&value); known != grids_.end()) return known->second;
+    const std::vector<Node*> inputs = is_list(value) ? tensor_args(value) : std::vector<Node*>();
+    return inputs.size() == 1 ? grid_of(*inputs.front()) : std::nullopt;
+  }
+
+  // What computes on integers as they are gives the grid of its input, or one that follows from it
+  // and a number, whatever an observer saw.
+  std::optional<QParams> grid_from_input(Node& observed, DType dtype) {
+    Node* first = &observed;
+    const Row* row = nullptr;
+    if (!observed.args().empty() && observed.arg(0).is_node())
+      if (Node* before = observed.arg(0).node(); before->users().size() == 1)
+        if ((row = row_of(module_, backend_, {before, &observed}))) first = before;
+    if (!row) row = row_of(module_, backend_, {&observed});
+    const bool keeps_grid =
+        row && (row->is_identity || observation_type(*row, *first) ==
+                                        ObservationType::output_share_observer_with_input);
+    if (!keeps_grid) return std::nullopt;
+    const std::vector<Node*> inputs = tensor_args(*first);
+    const auto grid = inputs.size() == 1 ? grid_of(*inputs.front()) : std::nullopt;
+    if (!grid || !row->quantized_scalar_op) return grid;
+    const Argument& number = first->arg(first->arg(0).is_node() ? 1 : 0);
+    if (!number.is_constant()) return std::nullopt;
+    const Tensor probe =
+        adze::quantize_per_tensor(zeros({1}), grid->scale, grid->zero_point, dtype);
+    const std::vector<Value> args{probe, number.constant()};
+    const Tensor result = row->quantized_scalar_op->call_boxed(args).to_tensor();
+    return QParams{result.q_scale(), result.q_zero_point()};
+  }
+
   Node& quantize_and_back(const Node& n, Node& observed, const ObserverOrFakeQuant& observer) {
     Graph& graph = module_.graph();
     const auto note = module_.notes.find(prefix_note + n.name());
     const std::string prefix = note == module_.notes.end() ? "" : note->second.to_string();
     const bool known = observer.has_data();
     const TensorQParams q = known ? observer.calculate_qparams() : TensorQParams();
+    std::optional<QParams> grid;
     Node* quantized = nullptr;
     if (observer.is_per_channel()) {
       check(known, where_, ": the observer '", n.target(), "' has seen no data");
@@ -300,16 +335,18 @@ class Converter {
           &graph.call_function(ops::quantize_per_channel,
                                {observed, scale, zero_point, observer.ch_axis(), observer.dtype()});
     } else {
-      Node& scale = new_scalar(prefix, "scale", full({}, known ? q.scale.item() : 1.0));
-      Node& zero_point =
-          new_scalar(prefix, "zero_point",
-                     full({}, known ? q.zero_point.item<std::int64_t>() : std::int64_t{0}, int64));
+      grid = grid_from_input(observed, observer.dtype());
+      if (!grid)
+        grid = known ? QParams{q.scale.item(), q.zero_point.item<std::int64_t>()} : QParams();
+      Node& scale = new_scalar(prefix, "scale", full({}, grid->scale));
+      Node& zero_point = new_scalar(prefix, "zero_point", full({}, grid->zero_point, int64));
       quantized = &graph.call_function(ops::quantize_per_tensor,
                                        {observed, scale, zero_point, observer.dtype()});
     }
     quantized->meta.module_path = n.meta.module_path;
     Node& back = graph.call_function(ops::dequantize, {*quantized});
     back.meta.module_path = n.meta.module_path;
+    if (grid) grids_[&back] = *grid;
     return back;
   }
 
@@ -381,6 +418,7 @@ class Converter {
   const BackendConfig& backend_;
   const char* where_;
   std::set<const Node*> floats_, custom_, custom_outputs_;
+  std::map<const Node*, QParams> grids_;  // of dequantized values
   std::vector<const GraphModule*> standalone_;
 };
 

@@ -75,6 +75,12 @@ class Lowerer {
   QParams qparams(const Node& q) {
     return {number(q.arg(1)), static_cast<std::int64_t>(number(q.arg(2)))};
   }
+  // The qparams of a quantized value; nothing for those of an input of the network.
+  std::optional<QParams> grid(Node& value) {
+    if (value.calls(ops::quantize_per_tensor)) return qparams(value);
+    const auto known = grids_.find(&value);
+    return known == grids_.end() ? std::nullopt : std::optional(known->second);
+  }
   static DType dtype(const Node& q) { return q.arg(3).constant().to_dtype(); }
 
   void erase(Node& n) {
@@ -84,11 +90,27 @@ class Lowerer {
   // `result` takes the place of `old`, and of the quantizing step behind it if there is one.
   void replace(Node& old, Node* quantizer, Node& result) {
     if (quantizer) {
+      grids_[&result] = qparams(*quantizer);
       quantizer->replace_all_uses_with(result);
       erase(*quantizer);
     } else {
       old.replace_all_uses_with(result);
     }
+    if (&old != &result) erase(old);
+  }
+
+  // The same for a result that is quantized but not on the grid of `quantizer`.
+  void replace_on_grid(Node& old, Node& quantizer, Node& result, bool on_grid) {
+    if (on_grid) {
+      replace(old, &quantizer, result);
+      return;
+    }
+    const auto at = module_.graph().inserting_before(quantizer);
+    Node& q = module_.graph().call_function(ops::requantize,
+                                            {result, quantizer.arg(1), quantizer.arg(2)});
+    grids_[&q] = qparams(quantizer);
+    quantizer.replace_all_uses_with(q);
+    erase(quantizer);
     if (&old != &result) erase(old);
   }
 
@@ -119,7 +141,7 @@ class Lowerer {
     }
     if (first.is_module_call() &&
         dynamic_cast<adze::fx::HookPoint*>(module_.submodule(first).ptr().get())) {
-      run_quantized(first);
+      run_quantized(nullptr, first);
       return;
     }
     // A layer that is called several times may be lowered already.
@@ -129,7 +151,7 @@ class Lowerer {
                          : row_of(module_, backend_, {&first});
     if (!row) return;
     if (row->runs_quantized) {
-      run_quantized(first);
+      run_quantized(row, first);
     } else if (first.function() && row->quantized_op) {
       lower_function(*row, first, last);
     } else if (row->lowered_module) {
@@ -143,11 +165,13 @@ class Lowerer {
     if (!q) return false;
     std::vector<Argument> args;
     std::size_t tensors = 0;
+    bool known = true;  // the qparams of the arguments
     for (const Argument& a : first.args()) {
       if (a.is_node() && is_tensor(*a.node())) {
         Node* source = quantized(a);
         if (!source) return false;
         args.emplace_back(source);
+        known &= grid(*source).has_value();
         ++tensors;
       } else {
         args.push_back(a);
@@ -161,19 +185,16 @@ class Lowerer {
       if (!args[1].is_constant()) return false;
       result = &module_.graph().call_function(*row.quantized_scalar_op, std::move(args));
     } else {
+      known = true;
       args.push_back(q->arg(1));
       args.push_back(q->arg(2));
       result = &module_.graph().call_function(*row.quantized_op, std::move(args));
     }
     result->meta = last.meta;
     note_origin(module_, *result, first.name());
-    finish_function(first, last, q, *result);
-    return true;
-  }
-
-  void finish_function(Node& first, Node& last, Node* q, Node& result) {
-    replace(last, q, result);
+    replace_on_grid(last, *q, *result, known);
     if (&first != &last) erase(first);
+    return true;
   }
 
   // linear(x, weight, bias), and the ReLU behind it.
@@ -240,26 +261,45 @@ class Lowerer {
   }
 
   // Ops and modules that compute on quantized tensors as they are.
-  void run_quantized(Node& n) {
+  void run_quantized(const Row* row, Node& n) {
     Node* const q = quantizer_behind(n);
     if (!q && !elements_are_quantized(n)) return;
     std::vector<Argument> args;
-    for (const Argument& a : n.args()) {
-      bool all = true;
+    std::size_t tensors = 0;
+    bool all = true, same_grid = true;
+    std::optional<QParams> input_grid;
+    for (const Argument& a : n.args())
       args.push_back(adze::fx::map_nodes(a, [&](Node* input) -> Argument {
         if (!is_tensor(*input)) return input;
         Node* source = quantized(input);
         all &= source != nullptr;
+        ++tensors;
+        if (source) input_grid = grid(*source);
+        if (q) same_grid &= input_grid == qparams(*q);
         return source;
       }));
-      if (!all) return;
+    if (!all) return;
+    if (q && tensors > 1 && !same_grid) {
+      if (row && row->quantized_op) change_grid(*row, n, *q, std::move(args));
+      return;
+    }
+    if (!q) {
+      quantized_lists_.insert(&n);
+      if (input_grid) grids_[&n] = *input_grid;
     }
     n.set_args(std::move(args));
-    if (q) {
-      replace(n, q, n);
-    } else {
-      quantized_lists_.insert(&n);
-    }
+    if (q) replace_on_grid(n, *q, n, same_grid || (row && row->fixed_qparams));
+  }
+
+  // Several tensors that do not have the qparams of the result.
+  void change_grid(const Row& row, Node& n, Node& q, std::vector<Argument> args) {
+    args.push_back(q.arg(1));
+    args.push_back(q.arg(2));
+    const auto at = module_.graph().inserting_before(q);
+    Node& result = module_.graph().call_function(*row.quantized_op, std::move(args));
+    result.meta = n.meta;
+    note_origin(module_, result, n.name());
+    replace(n, &q, result);
   }
 
   // A list of which each used element is quantized at once.
@@ -359,6 +399,7 @@ class Lowerer {
   GraphModule& module_;
   const BackendConfig& backend_;
   std::set<const Node*> erased_, quantized_lists_;
+  std::map<const Node*, QParams> grids_;
   std::map<const Node*, std::string> packed_names_;
   std::map<std::string, std::map<std::string, std::string>> lowered_;  // path, form -> path
   std::map<std::string, ModulePtr> references_;

@@ -1,5 +1,8 @@
 #include "quantization/fx/observation.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "adze/ao/quantization/fake_quantize.h"
 #include "adze/core/ops.h"
 #include "adze/fx/hook_point.h"
@@ -9,6 +12,16 @@ namespace {
 
 bool quantizes_statically(const ObserverOrFakeQuant& observer) {
   return is_quantized(observer.dtype()) && !observer.is_dynamic();
+}
+
+bool has_fixed_range(const ObserverOrFakeQuant& observer) {
+  return dynamic_cast<const FixedQParamsObserver*>(&observer) ||
+         dynamic_cast<const FixedQParamsFakeQuantize*>(&observer);
+}
+
+bool same_fixed_range(const ObserverOrFakeQuant& a, const ObserverOrFakeQuant& b) {
+  const TensorQParams p = a.calculate_qparams(), q = b.calculate_qparams();
+  return a.spec() == b.spec() && p.scale.equal(q.scale) && p.zero_point.equal(q.zero_point);
 }
 
 }  // namespace
@@ -68,7 +81,21 @@ void Observation::merge(const Node& observer, const Node& into) {
     if (child->ptr() == from) child->set(to);
 }
 
-bool Observation::share_with_inputs(Node& node) {
+std::shared_ptr<ObserverOrFakeQuant> Observation::shared_by(const std::vector<Node*>& sources,
+                                                            const ObserverFactory& factory) {
+  std::vector<Node*> learned;
+  std::copy_if(sources.begin(), sources.end(), std::back_inserter(learned),
+               [&](const Node* s) { return !has_fixed_range(*observer_at(module_, *s)); });
+  for (const Node* source : learned) merge(*source, *learned.front());
+  if (!learned.empty()) return observer_at(module_, *learned.front());
+  const auto first = observer_at(module_, *sources.front());
+  const bool same = std::all_of(sources.begin(), sources.end(), [&](const Node* s) {
+    return same_fixed_range(*observer_at(module_, *s), *first);
+  });
+  return same || !factory ? first : factory();
+}
+
+bool Observation::share_with_inputs(Node& node, const ObserverFactory& factory) {
   std::vector<Node*> sources;
   for (Node* input : tensor_args(node)) {
     Node* source = source_of(*input);
@@ -76,10 +103,7 @@ bool Observation::share_with_inputs(Node& node) {
     sources.push_back(source);
   }
   if (sources.empty()) return false;
-  for (const Node* source : sources) merge(*source, *sources.front());
-  const auto shared =
-      std::dynamic_pointer_cast<ObserverOrFakeQuant>(module_.submodule(*sources.front()).ptr());
-  Node& observer = insert(node, shared);
+  Node& observer = insert(node, shared_by(sources, factory));
   node.replace_all_uses_with(observer);
   return true;
 }

@@ -25,13 +25,16 @@ class Observation {
   /// Puts a new observer behind a node, for all its users.
   Node& observe_output(Node& node, const ObserverFactory& factory);
   /// Puts an observer behind a node, for all its users, that is the one of the node's quantized
-  /// inputs; all of these share one afterwards. False, and nothing changes, when no input has one.
-  bool share_with_inputs(Node& node);
+  /// inputs; all of these share one afterwards, except those whose range is fixed. Where ranges are
+  /// fixed and differ the factory builds one. False, and nothing changes, when an input has none.
+  bool share_with_inputs(Node& node, const ObserverFactory& factory);
   /// The observer that decides the qparams of a value, or nullptr.
   Node* source_of(Node& node) const;
 
  private:
   Node& insert(Node& behind, std::shared_ptr<ObserverOrFakeQuant> observer);
+  std::shared_ptr<ObserverOrFakeQuant> shared_by(const std::vector<Node*>& sources,
+                                                 const ObserverFactory& factory);
   void merge(const Node& observer, const Node& into);
 
   GraphModule& module_;

@@ -258,7 +258,10 @@ class Preparer {
     const auto observer = p.qconfig.activation();
     const bool fixed = std::dynamic_pointer_cast<FixedQParamsObserver>(observer) ||
                        std::dynamic_pointer_cast<FixedQParamsFakeQuantize>(observer);
-    if (!fixed) return p.qconfig.activation;
+    return fixed ? usual_activation() : p.qconfig.activation;
+  }
+  // Where the qconfig of an op says nothing of ranges.
+  ObserverFactory usual_activation() const {
     const auto& global = mapping_.global_qconfig();
     return global && global->activation ? global->activation
            : is_qat_                    ? default_fused_act_fake_quant
@@ -291,7 +294,11 @@ class Preparer {
     }
     // The shared observer stands behind the last node; the inputs are those of the first.
     if (&first != &last) observation.note_quantized(first, dtype);
-    if (!observation.share_with_inputs(last)) observation.note_quantized(last, dtype);
+    const ObserverFactory own = reuses_input(p) ? usual_activation() : p.qconfig.activation;
+    // The range of x * 2 is another one; convert knows its grid from that of x.
+    const bool changes_range = p.row->quantized_scalar_op != nullptr;
+    if (changes_range || !observation.share_with_inputs(last, own))
+      observation.observe_output(last, own);
   }
 
   void observe_standalone(Observation& observation, Node& node, const StandaloneModule& how) {

@@ -72,7 +72,8 @@ struct BackendPatternConfig {
   bool runs_quantized = false;
   /// Evaluation passes the input on, qparams and all (dropout).
   bool is_identity = false;
-  /// The op on quantized arguments, with scale and zero point of the result behind them.
+  /// The op on quantized arguments, with scale and zero point of the result behind them. Of a row
+  /// that `runs_quantized`: for arguments whose qparams differ.
   const OpBase* quantized_op = nullptr;
   /// The same for one tensor and a number; its result has qparams of its own.
   const OpBase* quantized_scalar_op = nullptr;
