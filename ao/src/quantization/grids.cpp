@@ -129,7 +129,7 @@ bool is_quantized_value(GraphModule& graph, const Node& node, const BackendConfi
   if (node.is_get_attr() || node.is_output() || node.calls(ops::dequantize) || node.calls(ops::to))
     return false;
   if (node.calls(ops::quantize_per_tensor) || node.calls(ops::quantize_per_channel) ||
-      node.calls(ops::quantize_per_tensor_dynamic))
+      node.calls(ops::quantize_per_tensor_dynamic) || node.calls(ops::requantize))
     return true;
   if (node.function() && node.function()->name().starts_with("quantized::"))
     return !is_dynamic_op(*node.function());

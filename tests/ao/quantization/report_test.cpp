@@ -7,47 +7,14 @@
 #include "adze/fx/tracer.h"
 
 #include "ao/composability_support.h"
+#include "ao/graph_network.h"
 #include "support/catch.h"
-#include "support/net.h"
 
 using namespace adze;
 using namespace adze::test;
 using tq::LayerForm;
 
 namespace {
-
-Tensor data(std::int64_t rows = 32, std::uint64_t seed = 3) {
-  Generator g(seed);
-  return randn({rows, 8}, &g);
-}
-const std::vector<Value> example{Value(ones({2, 8}))};
-
-// A fused layer, a sum with its ReLU, a functional layer, an op without int8 form.
-nn::ModulePtr network() {
-  manual_seed(7);
-  auto net = nn::make<Net>(std::vector<Part>{fc("a", 8, 8), module<nn::ReLU>("act"), fc("b", 8, 8),
-                                             parameter("w", {4, 8}), fc("last", 4, 3)},
-                           [](Net& n, const Tensor& x) {
-                             const Tensor h = n("act", n("a", x));
-                             const Tensor s = relu(h + n("b", h));
-                             const Tensor y = linear(s, n["w"], Tensor());
-                             return n("last", exp(y * 0.1));
-                           });
-  net->find_parameter("w")->set(randn({4, 8}));
-  net->eval();
-  return net;
-}
-tq::QConfigMapping mapping() {
-  return tq::QConfigMapping().set_global(tq::get_default_qconfig());
-}
-tq::GraphModulePtr prepared() {
-  return tq::prepare_fx(network(), mapping(), example);
-}
-tq::GraphModulePtr calibrated() {
-  const auto net = prepared();
-  (*net)(data());
-  return net;
-}
 
 const tq::LayerReport& at(const tq::Report& r, const std::string& name) {
   const tq::LayerReport* found = r.find(name);
@@ -66,10 +33,10 @@ using Names = std::vector<std::string>;
 
 TEST_CASE("A report has one line for each layer and each op that computes, in the order of calls",
           "[ao][quantization][report]") {
-  const auto traced = fx::symbolic_trace(network());
+  const auto traced = fx::symbolic_trace(mixed_network());
   CHECK(names(tq::report(*traced)) ==
         Names{"a", "act", "b", "add", "relu", "linear", "mul", "exp", "last"});
-  const tq::Report eager = tq::report(*network());
+  const tq::Report eager = tq::report(*mixed_network());
   CHECK(names(eager) == Names{"a", "act", "b", "last"});
   CHECK(eager.stage.empty());
   CHECK(at(eager, "a").type == "nn::Linear");
@@ -102,7 +69,7 @@ TEST_CASE("A prepared layer says what it waits for", "[ao][quantization][report]
   CHECK(at(r, "exp").form == LayerForm::floating);
   CHECK(at(r, "exp").why == "the backend config has no row for exp");
 
-  (*net)(data());
+  (*net)(rows_of_8());
   r = tq::report(*net);
   CHECK_FALSE(at(r, "b").uncalibrated);
   CHECK(at(r, "b").why == "not converted yet");
@@ -157,7 +124,7 @@ TEST_CASE("The forms of eager layers are told apart", "[ao][quantization][report
   const auto observed = tq::prepare(model);
   CHECK(form(observed) == LayerForm::observed);
   CHECK(at(tq::report(*observed), "0").uncalibrated);
-  (*observed)(data());
+  (*observed)(rows_of_8());
   CHECK(form(tq::convert(observed)) == LayerForm::int8);
   CHECK(form(tq::convert(observed, {.is_reference = true})) == LayerForm::reference);
   CHECK(form(tq::prepare_qat(net(tq::default_qat_qconfig))) == LayerForm::fake_quantized);
@@ -181,7 +148,7 @@ TEST_CASE("A report tells the sparsity that was asked for, masked and kept",
   CHECK(masked.sparsity_asked == masked.masked);
 
   tq::prepare(model, {.inplace = true});
-  (*model)(data());
+  (*model)(rows_of_8());
   const auto int8 = tq::convert(model);
   const tq::LayerReport converted = at(tq::report(*int8), "5");
   CHECK_FALSE(converted.masked);
@@ -191,9 +158,9 @@ TEST_CASE("A report tells the sparsity that was asked for, masked and kept",
 
 TEST_CASE("With inputs a report tells what quantization loses and how the range is used",
           "[ao][quantization][report]") {
-  const auto net = network();
+  const auto net = mixed_network();
   const auto int8 = tq::convert_fx(calibrated());
-  const tq::Report r = tq::report(*int8, {.float_model = net.get(), .inputs = {data()}});
+  const tq::Report r = tq::report(*int8, {.float_model = net.get(), .inputs = {rows_of_8()}});
   CAPTURE(r.table());
   for (const char* name : {"a", "b", "add", "linear", "exp", "last"}) {
     CAPTURE(name);
@@ -207,25 +174,25 @@ TEST_CASE("With inputs a report tells what quantization loses and how the range 
   // Half of what comes out of a ReLU is the integer 0, and that is no clipping.
   CHECK(*at(r, "a").clipped < 0.1);
 
-  const tq::Report far = tq::report(*int8, {.inputs = {data() * 20.0}});
-  CHECK(*at(far, "b").clipped > 0.3);
+  const tq::Report far = tq::report(*int8, {.inputs = {rows_of_8() * 20.0}});
+  CHECK(*at(far, "b").clipped > 0.2);
   CHECK(*at(far, "b").range_used == 1.0);
 }
 
 TEST_CASE("A report of a prepared network shows how its values would use the integers",
           "[ao][quantization][report]") {
   const auto net = calibrated();
-  const tq::Report r = tq::report(*net, {.inputs = {data() * 20.0}});
-  CHECK(*at(r, "b").clipped > 0.3);
+  const tq::Report r = tq::report(*net, {.inputs = {rows_of_8() * 20.0}});
+  CHECK(*at(r, "b").clipped > 0.2);
 }
 
 TEST_CASE("Making a report leaves the network as it was", "[ao][quantization][report]") {
   const auto net = calibrated();
-  const auto reference = network();
+  const auto reference = mixed_network();
   const std::string graph = net->graph().str();
   const auto notes = net->notes;
   const nn::StateDict before = nn::state_dict(*net);
-  tq::report(*net, {.float_model = reference.get(), .inputs = {data(16, 9) * 5.0}});
+  tq::report(*net, {.float_model = reference.get(), .inputs = {rows_of_8(16, 9) * 5.0}});
   CHECK(net->graph().str() == graph);
   CHECK(net->notes.size() == notes.size());
   for (const auto& [key, note] : notes) CHECK(net->notes.at(key).str() == note.str());
@@ -236,7 +203,7 @@ TEST_CASE("Making a report leaves the network as it was", "[ao][quantization][re
 }
 
 TEST_CASE("Hooks of users are counted", "[ao][quantization][report]") {
-  const auto net = network();
+  const auto net = mixed_network();
   nn::find_module(*net, "b")->register_forward_hook(
       [](nn::Module&, const std::vector<Value>&, Value&) {});
   const tq::Report r = tq::report(*net);
@@ -246,14 +213,14 @@ TEST_CASE("Hooks of users are counted", "[ao][quantization][report]") {
 }
 
 TEST_CASE("Comparing without inputs is refused", "[ao][quantization][report][errors]") {
-  const auto net = network();
+  const auto net = mixed_network();
   REQUIRE_THROWS_WITH(tq::report(*net, {.float_model = net.get()}),
                       ContainsSubstring("comparing with a float network needs inputs"));
 }
 
 TEST_CASE("A report is a table for people and JSON for programs", "[ao][quantization][report]") {
   const auto int8 = tq::convert_fx(calibrated());
-  const tq::Report r = tq::report(*int8, {.inputs = {data()}});
+  const tq::Report r = tq::report(*int8, {.inputs = {rows_of_8()}});
   CHECK_THAT(r.table(), ContainsSubstring("quantized::add_relu"));
   CHECK_THAT(r.table(), ContainsSubstring("the backend config has no row for exp"));
   CHECK_THAT(r.table(), ContainsSubstring("layers compute on integers"));

@@ -298,6 +298,7 @@ class Lowerer {
     const auto at = module_.graph().inserting_before(q);
     Node& result = module_.graph().call_function(*row.quantized_op, std::move(args));
     result.meta = n.meta;
+    note_origin(module_, result, n.name());
     replace(n, &q, result);
   }
 
