@@ -4,10 +4,7 @@
 // with Q and F optional. Legal are S < T < Q, T < V, P < C < V, F < C. All legal orders must come
 // to the same int8 weights, also when the network is copied or saved and loaded on the way; all
 // others must throw and leave the network as it was.
-#include <algorithm>
-
-#include "ao/composability_support.h"
-#include "support/catch.h"
+#include "ao/orders_support.h"
 
 using namespace adze;
 using namespace adze::test;
@@ -114,24 +111,12 @@ class Run {
   pruning::WeightNormSparsifier sparsifier_ = make_sparsifier();
 };
 
-bool before(const std::string& order, char a, char b) {
-  const auto i = order.find(a), j = order.find(b);
-  return i == order.npos || j == order.npos || i < j;
-}
 bool is_legal(const std::string& o) {
   return before(o, 'S', 'T') && before(o, 'T', 'Q') && before(o, 'T', 'V') && before(o, 'P', 'C') &&
          before(o, 'C', 'V') && before(o, 'F', 'C');
 }
-
-std::vector<std::string> orders(bool legal) {
-  std::vector<std::string> out;
-  for (std::string ops : {"STPCV", "STPCVQ", "STPCVF", "STPCVQF"}) {
-    std::sort(ops.begin(), ops.end());
-    do {
-      if (is_legal(ops) == legal) out.push_back(ops);
-    } while (std::next_permutation(ops.begin(), ops.end()));
-  }
-  return out;
+std::vector<std::string> all_orders(bool legal) {
+  return orders({"STPCV", "STPCVQ", "STPCVF", "STPCVQF"}, is_legal, legal);
 }
 
 // What must not depend on the order.
@@ -143,10 +128,8 @@ Outcome outcome(Run& run, const Setting& setting) {
   return {w.int_repr(), w.q_per_channel_scales(), effective(run.model(), setting.floating())};
 }
 
-// Outputs agree where the ranges of activations were taken from the same values.
 std::string output_class(const std::string& order) {
-  std::string c = order.find('F') != order.npos ? "fused" : "apart";
-  return c + (before(order, 'T', 'C') ? ", masked when calibrated" : ", dense when calibrated");
+  return (order.find('F') != order.npos ? "fused, " : "apart, ") + when_calibrated(order);
 }
 
 void check_end(Run& run, const Setting& setting, const std::string& order, const Outcome& expected,
@@ -180,7 +163,7 @@ TEST_CASE("All legal orders of pruning, fusing and quantization give the same in
   const Outcome expected = reference(setting);
   REQUIRE(pruning::sparsity(expected.ints) >= 11.0 / 16);
   REQUIRE(pruning::sparsity(expected.floating) == 13.0 / 16);
-  const auto legal = orders(true);
+  const auto legal = all_orders(true);
   REQUIRE(legal.size() == 102);
   std::map<std::string, Tensor> outputs;
   for (const std::string& order : legal) {
@@ -199,7 +182,7 @@ TEST_CASE("A deepcopy, or saving and loading, at any point of any order changes 
   const bool load = GENERATE(false, true);
   const Outcome expected = reference(setting);
   std::map<std::string, Tensor> outputs;
-  for (const std::string& order : orders(true)) {
+  for (const std::string& order : all_orders(true)) {
     for (std::size_t at = 0; at <= order.size(); ++at) {
       INFO(order << (load ? ", saved and loaded after " : ", copied after ") << at
                  << (setting.user_net ? ", user network" : ", sequential")
@@ -218,28 +201,6 @@ TEST_CASE("A deepcopy, or saving and loading, at any point of any order changes 
 TEST_CASE("Every illegal order throws, and the refused call changes nothing",
           "[ao][composability][orders][slow]") {
   const Setting setting{false, GENERATE(false, true)};
-  for (const std::string& order : orders(false)) {
-    INFO(order << (setting.qat ? ", QAT" : ", PTQ"));
-    Run run(setting, 1);
-    bool refused = false;
-    for (char op : order) {
-      const nn::StateDict state = nn::state_dict(run.model());
-      const std::string types = nn::to_string(run.model());
-      try {
-        run.apply(op);
-      } catch (const Error&) {
-        refused = true;
-        REQUIRE(nn::to_string(run.model()) == types);
-        const nn::StateDict now = nn::state_dict(run.model());
-        REQUIRE(now.metadata == state.metadata);
-        REQUIRE(now.tensors.size() == state.tensors.size());
-        for (std::size_t i = 0; i < now.tensors.size(); ++i) {
-          REQUIRE(now.tensors[i].first == state.tensors[i].first);
-          REQUIRE(now.tensors[i].second.equal(state.tensors[i].second));
-        }
-        break;
-      }
-    }
-    REQUIRE(refused);
-  }
+  INFO((setting.qat ? "QAT" : "PTQ"));
+  check_all_refused(all_orders(false), [&] { return Run(setting, 1); });
 }
