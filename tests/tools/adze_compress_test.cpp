@@ -76,6 +76,22 @@ TEST_CASE("adze compress writes six models and a report that eval repeats", "[to
   CHECK(box.files() == std::set<std::string>{"demo", "classes.txt"});
 }
 
+TEST_CASE("adze compress draws the int8 graph", "[tools][adze]") {
+  const Sandbox box;
+  const std::string small = "compress --data " + box.write("d.csv", clouds(60)) +
+                            " --network residual --layers 3,8,8,2 --block 1x1" + quick;
+  const std::string output = box.output(small + "--draw " + box.path("net.svg"));
+  CHECK_THAT(output, ContainsSubstring("layers of pruned_int8_qat:") &&
+                         ContainsSubstring("blocks.0.down") && ContainsSubstring("net.svg"));
+  const std::string svg = Sandbox::read(box.path("net.svg"));
+  CHECK_THAT(svg, ContainsSubstring("<svg") && ContainsSubstring("add_relu") &&
+                      ContainsSubstring("</svg>"));
+  box.output(small + "--out " + box.path("demo") + " --draw " + box.path("demo/net.dot"));
+  CHECK_THAT(Sandbox::read(box.path("demo/net.dot")),
+             Catch::Matchers::StartsWith("digraph") && ContainsSubstring("add_relu"));
+  CHECK(box.files("demo").size() == 8);
+}
+
 TEST_CASE("adze compress refuses what it cannot do before it begins", "[tools][adze][errors]") {
   const Sandbox box;
   const std::string data =
@@ -85,5 +101,11 @@ TEST_CASE("adze compress refuses what it cannot do before it begins", "[tools][a
              ContainsSubstring("--mode eager: the network has no QuantStub"));
   CHECK_THAT(box.refused(data + "--mode graph"), ContainsSubstring("--mode"));
   CHECK_THAT(box.refused(data + "--network resnet"), ContainsSubstring("--network"));
+  CHECK_THAT(box.refused(data + "--draw net.png"),
+             ContainsSubstring("--draw: expected NAME.svg or NAME.dot, got 'net.png'"));
+  CHECK_THAT(box.refused(data + "--draw " + box.path("no/net.svg")),
+             ContainsSubstring("there is no directory"));
+  CHECK_THAT(box.refused(data + "--mode eager --draw " + box.path("net.svg")),
+             ContainsSubstring("eager mode has no graph to draw"));
   CHECK(box.files() == before);
 }

@@ -81,6 +81,25 @@ TEST_CASE("adze inspect shows graphs, modules, layers and sizes", "[tools][adze]
   CHECK(named(modules, "").at("type") == "adze::nn::Sequential");
 }
 
+TEST_CASE("adze inspect draws the graph of a file", "[tools][adze]") {
+  const Files f;
+  f.box.output("inspect " + f.int8 + " --draw " + f.box.path("net.svg"));
+  CHECK_THAT(Sandbox::read(f.box.path("net.svg")),
+             ContainsSubstring("<svg") && ContainsSubstring("add_relu"));
+  f.box.output("inspect " + f.fp32 + " --draw " + f.box.path("net.dot"));
+  CHECK_THAT(Sandbox::read(f.box.path("net.dot")), Catch::Matchers::StartsWith("digraph"));
+
+  const auto before = f.box.files();
+  CHECK_THAT(f.box.refused("inspect " + f.eager + " --draw " + f.box.path("x.svg")),
+             ContainsSubstring("a tree of modules has no graph to draw"));
+  CHECK_THAT(f.box.refused("inspect " + f.int8 + " --draw " + f.box.path("x.gif")),
+             ContainsSubstring("expected NAME.svg or NAME.dot"));
+  CHECK_THAT(f.box.refused("inspect " + f.int8 + " --draw " + f.box.path("no/x.svg")),
+             ContainsSubstring("there is no directory"));
+  CHECK_THAT(f.box.refused("inspect " + f.box.path("none")), ContainsSubstring("none"));
+  CHECK(f.box.files() == before);
+}
+
 TEST_CASE("adze compare shows layer by layer what int8 loses", "[tools][adze]") {
   const Files f;
   const std::string both = f.pruned + " " + f.int8 + f.data;

@@ -12,6 +12,7 @@
 #include "adze/kernels/parallel.h"
 #include "adze/network.h"
 #include "adze/nn/deepcopy.h"
+#include "adze/picture.h"
 #include "adze/quantization.h"
 #include "adze/training.h"
 
@@ -30,7 +31,7 @@ struct Compress {
   RunOptions run;
   NetworkOptions network;
   QuantizeOptions quantization;
-  std::string out;
+  std::string out, draw;
 
   void add_to(CLI::App& app) {
     data.add_to(app);
@@ -41,6 +42,8 @@ struct Compress {
     network.add_to(app);
     quantization.add_to(app);
     app.add_option("--out,-o", out, "directory for the models and report.json");
+    app.add_option("--draw", draw,
+                   "file for a picture of the last int8 graph: NAME.svg or NAME.dot");
   }
 };
 
@@ -177,9 +180,19 @@ std::string table(const tq::Report& report) {
   return t.str();
 }
 
+void check_draw(const Compress& o) {
+  if (o.draw.empty()) return;
+  check_picture(o.draw);
+  check(o.quantization.mode == "fx", "--draw: eager mode has no graph to draw; use --mode fx");
+  // The directory of the models is made when they are complete.
+  if (o.out.empty() || fs::path(o.draw).parent_path() != (fs::path(o.out) / "").parent_path())
+    check_directory_of(o.draw);
+}
+
 void compress(const Compress& o) {
   o.run.apply();
   o.pruning.block_shape();
+  check_draw(o);
   const std::vector<std::int64_t> given = o.network.sizes();
   const Data data = load_data(o.data, given.empty() ? 0 : given.back());
   const std::vector<std::int64_t> sizes = layer_sizes(o.network, data);
@@ -202,14 +215,17 @@ void compress(const Compress& o) {
     }
   }
   const Row& last = rows.back();
+  const std::string drawn = o.draw.empty() ? "" : picture(*last.model.network, o.draw);
   if (keep) {
     write_file(output.path("report.json"), report_json(rows, o, sizes));
     output.publish();
   }
+  if (!o.draw.empty()) write_file(o.draw, drawn);
 
   std::printf("\n%s\nlayers of %s:\n\n%s", table(rows).c_str(), last.name.c_str(),
               table(last.report).c_str());
   if (keep) std::printf("\nmodels and report.json: %s\n", o.out.c_str());
+  if (!o.draw.empty()) std::printf("graph of %s: %s\n", last.name.c_str(), o.draw.c_str());
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "adze/console.h"
 #include "adze/fx/graph_module.h"
 #include "adze/nn/traversal.h"
+#include "adze/picture.h"
 
 namespace adze::cli {
 namespace {
@@ -17,11 +18,12 @@ namespace {
 using nlohmann::ordered_json;
 
 struct Inspect {
-  std::string model;
+  std::string model, draw;
   bool json = false;
 
   void add_to(CLI::App& app) {
     app.add_option("model", model, "model file")->required();
+    app.add_option("--draw", draw, "file for a picture of the graph: NAME.svg or NAME.dot");
     app.add_flag("--json", json, "JSON instead of text");
   }
 };
@@ -98,8 +100,13 @@ std::string text(const Inspect& o, const Inspected& in) {
 }
 
 void inspect(const Inspect& o) {
+  if (!o.draw.empty()) {
+    check_picture(o.draw);
+    check_directory_of(o.draw);
+  }
   const Inspected in(o.model);
   const std::string shown = o.json ? json_text(o, in) : text(o, in);
+  if (!o.draw.empty()) write_file(o.draw, picture(in.network(), o.draw));
   std::fputs(shown.c_str(), stdout);
 }
 
