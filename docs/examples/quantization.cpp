@@ -30,6 +30,8 @@ int main() {
   auto int8 = tq::convert_fx(prepared);
   std::cout << int8->graph().tabular() << '\n';
 
+  std::cout << tq::report(*int8, {.float_model = model.get(), .inputs = {x}}).table() << '\n';
+
   std::cout << ns::compare_model_outputs(*model, *int8, {x}).table() << '\n';
 
   tq::QConfigMapping mapping = tq::get_default_qconfig_mapping("x86");

@@ -17,6 +17,7 @@ using drawing::Edge;
 
 constexpr std::size_t wrap_at = 40;  // characters of a line
 constexpr std::size_t clip_at = 72;
+constexpr std::size_t most_pieces = 4;  // lines that one text is broken into
 // Of the picture, in pixels. Monospaced digits and letters are .602 em wide.
 constexpr double font_size = 12, character = 7.25, line_height = 16, padding = 10;
 
@@ -62,6 +63,7 @@ std::string clip(const std::string& text) {
 
 // Breaks behind ", " where a line gets too long; lines after the first are indented.
 void add_wrapped(std::vector<std::string>& lines, const std::string& text) {
+  const std::size_t limit = lines.size() + most_pieces;
   std::string line;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t comma = text.find(", ", at);
@@ -69,6 +71,10 @@ void add_wrapped(std::vector<std::string>& lines, const std::string& text) {
     const std::string piece = text.substr(at, end - at);
     if (!line.empty() && length(line) + length(piece) > wrap_at) {
       line.pop_back();
+      if (lines.size() + 1 == limit) {
+        lines.push_back(clip(line) + " …");
+        return;
+      }
       lines.push_back(clip(line));
       line = "  ";
     }

@@ -12,6 +12,13 @@ bool same_number(const Value& a, const Value& b) {
   return is_number(a) && is_number(b) && a.to_double() == b.to_double();
 }
 
+// Module::call, without copies where no hook and no tracer looks at the arguments.
+Value call(nn::Module& module, std::span<const Value> args) {
+  if (nn::CallInterceptor::active() || module.has_internal_hook() || module.user_hooks() > 0)
+    return module.call({args.begin(), args.end()});
+  return module.call_forward(args);
+}
+
 // Gives out the smallest free register.
 class Registers {
  public:
@@ -105,12 +112,15 @@ Plan::Plan(GraphModule& module) : version_(module.graph().version()) {
     Step step{.node = &n, .op = n.op(), .function = n.function(), .args = sources(n)};
     if (n.is_module_call()) {
       step.module = module.submodule(n).ptr().get();
+      step.module->list();  // what a first call does: its children know that they can be found
       note_way(n.target());
     } else if (n.is_get_attr()) {
       step.parameter = &module.parameter(n);
       note_way(n.target());
     }
     if (last_user.contains(&n)) step.reg = home[&n] = registers.take();
+    if (step.takes_register() && step.args[0].last_use && step.args[0].reg != step.reg)
+      step.frees = step.args[0].reg;
     steps_.push_back(std::move(step));
   }
   register_count_ = registers.count();
@@ -157,10 +167,15 @@ void Plan::load_inputs(std::span<const Value> args, std::vector<Value>& register
 Value Plan::run_step(const Step& step, std::vector<Value>& registers,
                      std::vector<Value>& args) const {
   if (step.op == Opcode::get_attr) return step.parameter->value();
-  args.clear();
-  for (const Source& s : step.args) args.push_back(get(s, registers));
-  if (step.op == Opcode::call_function) return step.function->call_boxed(args);
-  return step.module->call(args);
+  std::span<const Value> given;
+  if (step.takes_register()) {
+    given = std::span(&registers[static_cast<std::size_t>(step.args[0].reg)], 1);
+  } else {
+    for (const Source& s : step.args) args.push_back(get(s, registers));
+    given = args;
+  }
+  if (step.op == Opcode::call_function) return step.function->call_boxed(given);
+  return call(*step.module, given);
 }
 
 Value Plan::run(std::span<const Value> given) const {
@@ -169,6 +184,8 @@ Value Plan::run(std::span<const Value> given) const {
   for (const Step& step : steps_) {
     try {
       Value result = run_step(step, registers, args);
+      args.clear();
+      if (step.frees >= 0) registers[static_cast<std::size_t>(step.frees)] = Value();
       if (step.reg >= 0) registers[static_cast<std::size_t>(step.reg)] = std::move(result);
     } catch (Error& e) {
       e.enter(step.op == Opcode::call_module

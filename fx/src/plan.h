@@ -36,7 +36,11 @@ class Plan {
     nn::Module* module = nullptr;
     const nn::Parameter* parameter = nullptr;
     std::vector<Source> args;
-    std::int32_t reg = -1;  // -1: nobody uses the result
+    std::int32_t reg = -1;    // -1: nobody uses the result
+    std::int32_t frees = -1;  // a register to empty behind it, when its argument is not moved
+
+    // The one argument is read where it is.
+    bool takes_register() const { return args.size() == 1 && args[0].reg >= 0; }
   };
   struct Input {
     const Node* node;

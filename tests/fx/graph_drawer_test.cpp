@@ -314,6 +314,18 @@ TEST_CASE("Scales and zero points are written into the ops that use them", "[fx]
   CHECK(hidden.at(last).fill != hidden.at("_0").fill);
 }
 
+TEST_CASE("Long lists of arguments are broken into lines and cut off", "[fx][graph_drawer]") {
+  fx::Graph g;
+  fx::Node& x = g.placeholder("x");
+  g.output(g.call_function(ops::cat, {fx::Argument::List(100, x), 0}));
+  fx::GraphModule gm(std::move(g));
+  const auto lines = boxes_of(fx::to_svg(gm)).at("cat").lines;
+  REQUIRE(lines.size() == 5);
+  CHECK(lines[1].starts_with("cat([x, x, "));
+  for (const std::string& line : lines) CHECK(line.size() < 48);
+  CHECK(lines.back().ends_with(", …"));
+}
+
 TEST_CASE("A graph of one node and an empty one can be drawn", "[fx][graph_drawer]") {
   fx::Graph g;
   fx::GraphModule empty(g);

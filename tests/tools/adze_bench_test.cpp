@@ -80,6 +80,26 @@ TEST_CASE("adze-bench gemm --csv writes one line for each problem", "[tools][ben
   CHECK_THAT(result.text, ContainsSubstring(",1,4,5,6,"));
 }
 
+TEST_CASE("adze-bench graph times graphs beside the same calls", "[tools][bench]") {
+  const Result table = run("graph --nodes 3 --seconds 0.01");
+  CHECK(table.code == 0);
+  CHECK(std::count(table.text.begin(), table.text.end(), '\n') == 4);
+  CHECK_THAT(table.text, ContainsSubstring("quantized layers"));
+
+  const Result result = run("graph --nodes 3 --seconds 0.01 --json");
+  REQUIRE(result.code == 0);
+  const auto cases = nlohmann::json::parse(result.text);
+  REQUIRE(cases.size() == 3);
+  CHECK(cases[0]["case"] == "ops");
+  CHECK(cases[0]["nodes"] == 3);
+  CHECK(cases[1]["case"] == "layers");
+  CHECK(cases[1]["nodes"] == 3);
+  for (const auto& c : cases) {
+    CHECK(c["graph_ns_per_node"].get<double>() > 0);
+    CHECK(c["calls_ns_per_node"].get<double>() > 0);
+  }
+}
+
 TEST_CASE("adze-bench refuses wrong input with one line", "[tools][bench]") {
   CHECK_THAT(refused(""), ContainsSubstring("subcommand is required"));
   CHECK_THAT(refused("gemm --colour"), ContainsSubstring("--colour"));
@@ -91,6 +111,7 @@ TEST_CASE("adze-bench refuses wrong input with one line", "[tools][bench]") {
   CHECK_THAT(refused("gemm --isa sse9 m=1 n=1 k=1"),
              ContainsSubstring("unknown instruction set 'sse9', known are scalar, avx2"));
   CHECK_THAT(refused("gemm --op f16 m=1 n=1 k=1"), ContainsSubstring("--op"));
+  CHECK_THAT(refused("graph --nodes 0"), ContainsSubstring("--nodes"));
   CHECK_THAT(refused("gemm --threads 0 m=1 n=1 k=1"), ContainsSubstring("--threads"));
   CHECK_THAT(refused("gemm --peer eigen m=1 n=1 k=1"),
              ContainsSubstring("--peer eigen can only be compared with --op f32"));

@@ -66,6 +66,17 @@ TEST_CASE("adze inspect shows graphs, modules, layers and sizes", "[tools][adze]
   CHECK(named(shown.at("graph"), "output").at("args").size() == 1);
   CHECK(f.box.output_json("inspect " + f.dynamic).at("form") == "dynamic");
   CHECK(f.box.output_json("inspect " + f.pruned).at("form") == "float");
+  const json down = named(shown.at("report").at("layers"), "blocks.0.down");
+  CHECK(down.at("form") == "int8");
+  CHECK(down.at("weight_dtype") == "qint8");
+  CHECK(down.at("output").at("dtype") == "quint8");
+  CHECK(down.at("kept") == 0.5);
+  const json pruned =
+      named(f.box.output_json("inspect " + f.pruned).at("report").at("layers"), "blocks.0.down");
+  CHECK(pruned.at("form") == "float");
+  CHECK(pruned.at("why") != "");
+  CHECK(pruned.at("sparsity_asked") == 0.5);
+  CHECK(pruned.at("kept") == 0.5);
   const json modules = f.box.output_json("inspect " + f.eager).at("modules");
   CHECK(named(modules, "").at("type") == "adze::nn::Sequential");
 }

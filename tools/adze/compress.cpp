@@ -1,14 +1,16 @@
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
+#include "adze/ao/quantization/report.h"
 #include "adze/commands.h"
 #include "adze/console.h"
+#include "adze/drawing.h"
 #include "adze/kernels/parallel.h"
-#include "adze/layers.h"
 #include "adze/network.h"
 #include "adze/nn/deepcopy.h"
 #include "adze/quantization.h"
@@ -18,6 +20,7 @@ namespace adze::cli {
 namespace {
 
 namespace fs = std::filesystem;
+namespace tq = ao::quantization;
 using nlohmann::ordered_json;
 
 struct Compress {
@@ -28,7 +31,7 @@ struct Compress {
   RunOptions run;
   NetworkOptions network;
   QuantizeOptions quantization;
-  std::string out;
+  std::string out, drawing;
 
   void add_to(CLI::App& app) {
     data.add_to(app);
@@ -39,6 +42,7 @@ struct Compress {
     network.add_to(app);
     quantization.add_to(app);
     app.add_option("--out,-o", out, "directory for the models and report.json");
+    app.add_option("--draw", drawing, "file for a picture of the last int8 network, .svg or .dot");
   }
 };
 
@@ -47,8 +51,8 @@ struct Row {
   Model model;
   double accuracy = 0, sparsity = 0, us1 = 0, us64 = 0;
   std::int64_t weight_bytes = 0, file_bytes = 0;
-
-  bool is_int8() const { return name.find("int8") != std::string::npos; }
+  std::optional<std::size_t> made_of;  // row of the float network that an int8 one was made of
+  tq::Report report;                   // of an int8 one
 };
 
 // Writes all files into a new directory beside `out` and moves them over when they are complete, so
@@ -104,15 +108,16 @@ std::vector<Row> make_rows(const Compress& o, const Data& data, const ModelInfo&
   fix_zeros(*pruned);
 
   std::vector<Row> rows;
-  const auto add = [&](const char* name, const nn::ModulePtr& network) {
-    rows.push_back({.name = name, .model = {info, network}});
+  const auto add = [&](const char* name, const nn::ModulePtr& network,
+                       std::optional<std::size_t> made_of = {}) {
+    rows.push_back({.name = name, .model = {info, network}, .made_of = made_of, .report = {}});
   };
   add("fp32", fp32);
-  add("int8_ptq", quantize_static(fp32, data, o.quantization));
-  add("int8_qat", fp32_qat);
+  add("int8_ptq", quantize_static(fp32, data, o.quantization), 0);
+  add("int8_qat", fp32_qat, 0);
   add("pruned", pruned);
-  add("pruned_int8_ptq", quantize_static(masked, data, o.quantization));
-  add("pruned_int8_qat", pruned_qat);
+  add("pruned_int8_ptq", quantize_static(masked, data, o.quantization), 3);
+  add("pruned_int8_qat", pruned_qat, 3);
   return rows;
 }
 
@@ -143,7 +148,7 @@ std::string report_json(const std::vector<Row>& rows, const Compress& o,
                               {"file_bytes", r.file_bytes},
                               {"sparsity", r.sparsity},
                               {"us_per_sample", {{"1", r.us1}, {"64", r.us64}}}});
-    if (r.is_int8()) report["rows"].back()["report"] = layers_json(*r.model.network);
+    if (r.made_of) report["rows"].back()["report"] = ordered_json::parse(r.report.json());
   }
   report["network"] = o.network.network;
   report["layers"] = sizes;
@@ -164,9 +169,20 @@ std::string table(const std::vector<Row>& rows) {
   return t.str();
 }
 
+// The report in short.
+std::string table(const tq::Report& report) {
+  Table t({"layer", "computes in", "weight", "zeros", "SQNR dB"});
+  for (const tq::LayerReport& l : report.layers)
+    t.add({l.name, std::string(name(l.form)) + (l.why.empty() ? "" : " (" + l.why + ")"),
+           l.weight_dtype ? std::string(name(*l.weight_dtype)) : "-",
+           l.kept ? fixed(100 * *l.kept, 1) + "%" : "-", l.sqnr ? fixed(*l.sqnr, 1) : "-"});
+  return t.str();
+}
+
 void compress(const Compress& o) {
   o.run.apply();
   o.pruning.block_shape();
+  if (!o.drawing.empty()) check_drawing(o.drawing);
   const std::vector<std::int64_t> given = o.network.sizes();
   const Data data = load_data(o.data, given.empty() ? 0 : given.back());
   const std::vector<std::int64_t> sizes = layer_sizes(o.network, data);
@@ -181,6 +197,10 @@ void compress(const Compress& o) {
     Progress progress("saving and measuring", static_cast<std::int64_t>(rows.size()));
     for (Row& row : rows) {
       save_and_measure(row, data, output.path(row.name + ".safetensors"));
+      if (row.made_of)
+        row.report = tq::report(
+            *row.model.network,
+            {.float_model = rows[*row.made_of].model.network.get(), .inputs = {data.test->data()}});
       progress.step(row.name);
     }
   }
@@ -189,9 +209,10 @@ void compress(const Compress& o) {
     write_file(output.path("report.json"), report_json(rows, o, sizes));
     output.publish();
   }
+  if (!o.drawing.empty()) draw(o.drawing, last.model.network, last.model.info.features);
 
   std::printf("\n%s\nlayers of %s:\n\n%s", table(rows).c_str(), last.name.c_str(),
-              layers_table(*last.model.network).c_str());
+              table(last.report).c_str());
   if (keep) std::printf("\nmodels and report.json: %s\n", o.out.c_str());
 }
 

@@ -5,10 +5,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include "adze/ao/quantization/report.h"
 #include "adze/commands.h"
 #include "adze/console.h"
+#include "adze/drawing.h"
 #include "adze/fx/graph_module.h"
-#include "adze/layers.h"
 #include "adze/nn/traversal.h"
 
 namespace adze::cli {
@@ -17,12 +18,13 @@ namespace {
 using nlohmann::ordered_json;
 
 struct Inspect {
-  std::string model;
+  std::string model, drawing;
   bool json = false;
 
   void add_to(CLI::App& app) {
     app.add_option("model", model, "model file")->required();
     app.add_flag("--json", json, "JSON instead of text");
+    app.add_option("--draw", drawing, "file for a picture of the graph, .svg or .dot");
   }
 };
 
@@ -76,7 +78,7 @@ std::string json_text(const Inspect& o, const Inspected& in) {
     out["graph"] = nodes_json(graph->graph());
   else
     out["modules"] = modules_json(in.network());
-  out["report"] = layers_json(in.network());
+  out["report"] = ordered_json::parse(ao::quantization::report(in.network()).json());
   return out.dump(2) + "\n";
 }
 
@@ -93,12 +95,14 @@ std::string text(const Inspect& o, const Inspected& in) {
     os << '\n' << graph->graph().tabular();
   else
     os << '\n' << in.network() << '\n';
-  os << '\n' << layers_table(in.network());
+  os << '\n' << ao::quantization::report(in.network()).table();
   return os.str();
 }
 
 void inspect(const Inspect& o) {
+  if (!o.drawing.empty()) check_drawing(o.drawing);
   const Inspected in(o.model);
+  if (!o.drawing.empty()) draw(o.drawing, in.model.network, in.model.info.features);
   const std::string shown = o.json ? json_text(o, in) : text(o, in);
   std::fputs(shown.c_str(), stdout);
 }

@@ -13,5 +13,6 @@ namespace adze::bench {
 using Command = std::function<int()> (*)(CLI::App& program);
 
 std::function<int()> add_gemm(CLI::App& program);
+std::function<int()> add_graph(CLI::App& program);
 
 }  // namespace adze::bench

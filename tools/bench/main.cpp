@@ -15,6 +15,7 @@ namespace {
 /// One sub-command for each line.
 constexpr std::pair<const char*, adze::bench::Command> commands[] = {
     {"gemm", adze::bench::add_gemm},
+    {"graph", adze::bench::add_graph},
 };
 
 int fail(const char* message) {
@@ -23,7 +24,7 @@ int fail(const char* message) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App program("Verifies kernels against their reference, then times them.", "adze-bench");
+  CLI::App program("Verifies kernels and graphs against their reference, then times them.", "adze-bench");
   program.set_version_flag("--version", ADZE_VERSION);
   program.require_subcommand(1);
   std::vector<std::function<int()>> actions;

@@ -2,14 +2,15 @@
 
 #include <algorithm>
 #include <functional>
+#include <optional>
 #include <set>
 #include <utility>
 
 #include "adze/nn/container.h"
 #include "adze/nn/identity.h"
 
-#include "ns/graph_ops.h"
 #include "ns/pairs.h"
+#include "quantization/fx/function_steps.h"
 #include "quantization/watch.h"
 
 namespace adze::ao::ns {
@@ -17,6 +18,8 @@ namespace {
 
 using adze::nn::Module;
 using quantization::RunFunction;
+using quantization::graph_mode::constant_value;
+using quantization::graph_mode::is_constant;
 
 // ModuleList and ModuleDict: others stand in them, nobody calls them.
 bool only_holds(const Module& module) {
@@ -24,9 +27,52 @@ bool only_holds(const Module& module) {
          !dynamic_cast<const adze::nn::Sequential*>(&module);
 }
 
-// True when the output of `module` has to go through a ReLU to be compared with that of `partner`.
-bool lacks_relu(Module& module, Module& partner) {
-  return quantization::ends_in_relu(partner) && !quantization::ends_in_relu(module);
+// True when the output at a place has to go through a ReLU to be compared with its partner's.
+bool lacks_relu(const Place& place, const Place& partner) {
+  return partner.ends_in_relu() && !place.ends_in_relu();
+}
+
+// What is left of an int8 op's arguments for its float form: tensors that come from the network's
+// inputs, in order; all else is the float step's own. Nothing when their numbers differ.
+std::optional<std::vector<Value>> float_arguments(const Place& a, const Place& b,
+                                                  const std::vector<Value>& given) {
+  std::vector<Value> data;
+  const std::function<void(const adze::fx::Argument&, const Value&)> collect =
+      [&](const adze::fx::Argument& argument, const Value& value) {
+        if (argument.is_node() && !is_constant(*argument.node())) {
+          data.push_back(value);
+        } else if (argument.is_list()) {
+          for (std::size_t i = 0; i < argument.list().size(); ++i)
+            collect(argument.list()[i], value.to_list()[i]);
+        }
+      };
+  for (std::size_t i = 0; i < given.size(); ++i) collect(b.node->arg(i), given[i]);
+  std::size_t next = 0;
+  const std::function<std::optional<Value>(const adze::fx::Argument&)> own =
+      [&](const adze::fx::Argument& argument) -> std::optional<Value> {
+    if (argument.is_constant()) return argument.constant();
+    if (argument.is_node()) {
+      if (is_constant(*argument.node())) return constant_value(*a.graph, *argument.node());
+      if (next == data.size()) return std::nullopt;
+      const Value& v = data[next++];
+      return v.is_tensor() ? Value(quantization::comparable(v.to_tensor(), false)) : v;
+    }
+    Value::List list;
+    for (const adze::fx::Argument& e : argument.list()) {
+      std::optional<Value> v = own(e);
+      if (!v) return std::nullopt;
+      list.push_back(std::move(*v));
+    }
+    return Value(std::move(list));
+  };
+  std::vector<Value> args;
+  for (const adze::fx::Argument& argument : a.node->args()) {
+    std::optional<Value> v = own(argument);
+    if (!v) return std::nullopt;
+    args.push_back(std::move(*v));
+  }
+  if (next != data.size()) return std::nullopt;
+  return args;
 }
 
 // One pair whose modules are watched.
@@ -38,7 +84,7 @@ struct Watched {
   std::vector<Value> outputs_a = {}, outputs_b = {};  // since the last comparison
 
   explicit Watched(const Pair& p)
-      : pair(p), relu_a(lacks_relu(*p.a, *p.b)), relu_b(lacks_relu(*p.b, *p.a)) {}
+      : pair(p), relu_a(lacks_relu(p.a, p.b)), relu_b(lacks_relu(p.b, p.a)) {}
 
   void compare(const Value& a, const Value& b) {
     if (a.is_tensor() && b.is_tensor()) {
@@ -62,9 +108,14 @@ struct Watched {
 // Both networks, undisturbed, and the pairs that are watched while they run.
 class Session {
  public:
-  Session(Module& a, Module& b, ComparisonKind kind, const std::function<bool(const Pair&)>& takes)
-      : a_(a), b_(b), kind_(kind), guard_a_(a), guard_b_(b) {
-    for (const Pair& pair : find_pairs(a, b)) {
+  Session(Module& a, Module& b, const TensorList& inputs, ComparisonKind kind,
+          const std::function<bool(const Pair&)>& takes)
+      : kind_(kind),
+        guard_a_(a),
+        guard_b_(b),
+        a_(comparable_form(a, b, inputs)),
+        b_(comparable_form(b, a, inputs)) {
+    for (const Pair& pair : find_pairs(*a_, *b_)) {
       if (!pair.a || !pair.b) {
         result_.unpaired.push_back(unpaired(pair));
       } else if (takes(pair)) {
@@ -74,9 +125,9 @@ class Session {
   }
 
   void run_both(const RunFunction& run) {
-    watch(a_, &Pair::a, run,
+    watch(*a_, &Pair::a, run,
           [](Watched& w, const auto&, const Value& output) { w.outputs_a.push_back(output); });
-    watch(b_, &Pair::b, run, [this](Watched& w, const auto&, const Value& output) {
+    watch(*b_, &Pair::b, run, [this](Watched& w, const auto&, const Value& output) {
       w.outputs_b.push_back(output);
       note_call(w);
     });
@@ -84,12 +135,13 @@ class Session {
   }
 
   void run_with_shadows(const RunFunction& run) {
-    watch(b_, &Pair::b, run,
+    watch(*b_, &Pair::b, run,
           [this](Watched& w, const std::vector<Value>& args, const Value& output) {
-            std::vector<Value> inputs = args;
-            for (Value& v : inputs)
-              if (v.is_tensor()) v = quantization::comparable(v.to_tensor(), /*relu=*/false);
-            w.compare(w.pair.a->call(std::move(inputs)), output);
+            if (const auto shadow = shadow_output(w.pair, args)) {
+              w.compare(*shadow, output);
+            } else {
+              w.tally.give_up("the arguments differ");
+            }
             note_call(w);
           });
   }
@@ -102,34 +154,56 @@ class Session {
 
  private:
   template <class Note>
-  void watch(Module& network, Module* Pair::*side, const RunFunction& run, Note note) {
+  void watch(Module& network, Place Pair::*side, const RunFunction& run, Note note) {
     quantization::TemporaryHooks hooks;
-    for (Watched& w : watched_)
-      hooks.add(*(w.pair.*side), [&w, note](Module&, const std::vector<Value>& args,
-                                            Value& output) { note(w, args, output); });
+    for (Watched& w : watched_) {
+      const Place& place = w.pair.*side;
+      const auto hook = [&w, note](Module&, const std::vector<Value>& args, Value& output) {
+        note(w, args, output);
+      };
+      if (place.module) {
+        hooks.add(*place.module, hook);
+      } else {
+        hooks.add(*place.graph, *place.node, hook);
+      }
+    }
     run(network);
+  }
+  // What the float partner makes of the same input.
+  static std::optional<Value> shadow_output(const Pair& pair, const std::vector<Value>& args) {
+    if (!pair.a.module) {
+      const auto own = float_arguments(pair.a, pair.b, args);
+      if (!own) return std::nullopt;
+      return pair.a.node->function()->call_boxed(*own);
+    }
+    std::vector<Value> inputs = args;
+    for (Value& v : inputs)
+      if (v.is_tensor()) v = quantization::comparable(v.to_tensor(), /*relu=*/false);
+    return pair.a.module->call(std::move(inputs));
   }
   void note_call(Watched& w) {
     if (!std::exchange(w.called, true)) order_.push_back(&w);
   }
 
-  Module &a_, &b_;
   ComparisonKind kind_;
   quantization::Undisturbed guard_a_, guard_b_;
+  adze::nn::ModulePtr a_, b_;
   std::vector<Watched> watched_;  // all there before hooks refer to them
   std::vector<Watched*> order_;   // as they were called
   Comparison result_;
 };
 
 bool runs(const Pair& pair) {
-  return !only_holds(*pair.b);
+  return !pair.b.module || !only_holds(*pair.b.module);
 }
 
 // Identity is what fusing leaves behind: it loses nothing.
 bool has_another_form(const Pair& pair) {
-  return is_layer(*pair.b) && !dynamic_cast<const adze::nn::Identity*>(pair.b) &&
-         (typeid(*pair.a) != typeid(*pair.b) ||
-          typeid(pair.a->slot_holder()) != typeid(pair.b->slot_holder()));
+  const auto& [name, a, b] = pair;
+  if (b.node) return a.node->function() != b.node->function();
+  return quantization::is_layer(*b.module) && !dynamic_cast<const adze::nn::Identity*>(b.module) &&
+         (typeid(*a.module) != typeid(*b.module) ||
+          typeid(a.module->slot_holder()) != typeid(b.module->slot_holder()));
 }
 
 void check_run(const RunFunction& run) {
@@ -143,14 +217,16 @@ std::vector<RunFunction> runs_of(const TensorList& inputs) {
   return runs;
 }
 
-Comparison compare_outputs(Module& a, Module& b, const std::vector<RunFunction>& steps) {
-  Session session(a, b, ComparisonKind::output, runs);
+Comparison compare_outputs(Module& a, Module& b, const TensorList& inputs,
+                           const std::vector<RunFunction>& steps) {
+  Session session(a, b, inputs, ComparisonKind::output, runs);
   for (const RunFunction& step : steps) session.run_both(step);
   return session.finish();
 }
 
-Comparison compare_stub(Module& a, Module& b, const std::vector<RunFunction>& steps) {
-  Session session(a, b, ComparisonKind::shadow, has_another_form);
+Comparison compare_stub(Module& a, Module& b, const TensorList& inputs,
+                        const std::vector<RunFunction>& steps) {
+  Session session(a, b, inputs, ComparisonKind::shadow, has_another_form);
   for (const RunFunction& step : steps) session.run_with_shadows(step);
   return session.finish();
 }
@@ -158,14 +234,16 @@ Comparison compare_stub(Module& a, Module& b, const std::vector<RunFunction>& st
 }  // namespace
 
 Comparison compare_weights(Module& float_model, Module& q_model) {
+  const quantization::Undisturbed guard_a(float_model), guard_b(q_model);
+  const adze::nn::ModulePtr root_a = comparable_form(float_model, q_model, {});
+  const adze::nn::ModulePtr root_b = comparable_form(q_model, float_model, {});
   Comparison result;
   std::vector<Pair> only_a;
-  std::set<const Module*> compared;
-  for (const Pair& pair : find_pairs(float_model, q_model)) {
-    const Tensor a = pair.a ? computed_weight(*pair.a) : Tensor();
-    const Tensor b = pair.b ? computed_weight(*pair.b) : Tensor();
+  std::set<const void*> compared;
+  for (const Pair& pair : find_pairs(*root_a, *root_b)) {
+    const Tensor a = pair.a.weight(), b = pair.b.weight();
     if (a.defined() && b.defined()) {
-      compared.insert(&pair.a->slot_holder());
+      compared.insert(pair.a.weight_owner());
       Tally tally;
       tally.add(a, b);
       tally.finish(pair, ComparisonKind::weight, result);
@@ -176,33 +254,25 @@ Comparison compare_weights(Module& float_model, Module& q_model) {
     }
   }
   for (const Pair& pair : only_a)
-    if (!compared.contains(&pair.a->slot_holder()))
+    if (!compared.contains(pair.a.weight_owner()))
       result.unpaired.push_back(unpaired(pair, pair.b ? "no weight in b" : ""));
-  GraphOps(float_model, q_model, nullptr).compare_weights(result);
   return result;
 }
 
 Comparison compare_model_outputs(Module& float_model, Module& q_model, const TensorList& inputs) {
-  Comparison result = compare_outputs(float_model, q_model, runs_of(inputs));
-  GraphOps ops(float_model, q_model, &inputs.front());
-  if (ops.any()) {
-    const quantization::Undisturbed guard_a(float_model), guard_b(q_model);
-    for (const Tensor& input : inputs) ops.compare_outputs(input);
-    ops.finish_outputs(result);
-  }
-  return result;
+  return compare_outputs(float_model, q_model, inputs, runs_of(inputs));
 }
 Comparison compare_model_outputs(Module& float_model, Module& q_model, const RunFunction& run) {
   check_run(run);
-  return compare_outputs(float_model, q_model, {run});
+  return compare_outputs(float_model, q_model, {}, {run});
 }
 
 Comparison compare_model_stub(Module& float_model, Module& q_model, const TensorList& inputs) {
-  return compare_stub(float_model, q_model, runs_of(inputs));
+  return compare_stub(float_model, q_model, inputs, runs_of(inputs));
 }
 Comparison compare_model_stub(Module& float_model, Module& q_model, const RunFunction& run) {
   check_run(run);
-  return compare_stub(float_model, q_model, {run});
+  return compare_stub(float_model, q_model, {}, {run});
 }
 
 }  // namespace adze::ao::ns

@@ -5,19 +5,19 @@
 #include <string_view>
 #include <utility>
 
-#include "adze/ao/nn/qat/linear.h"
-#include "adze/ao/nn/quantized/linear.h"
-#include "adze/ao/nn/quantized/reference/linear.h"
 #include "adze/core/ops.h"
-#include "adze/nn/deepcopy.h"
+#include "adze/nn/activation.h"
 #include "adze/nn/traversal.h"
 
+#include "quantization/fx/function_steps.h"
+#include "quantization/fx/fuse.h"
 #include "quantization/watch.h"
 
 namespace adze::ao::ns {
 namespace {
 
 using adze::nn::Module;
+namespace graph_mode = quantization::graph_mode;
 
 // Along dimension 0 when the others agree, else as one row.
 Shape concatenated(const Shape& a, const Shape& b) {
@@ -32,56 +32,137 @@ Shape concatenated(const Shape& a, const Shape& b) {
   return {numel(a) + numel(b)};
 }
 
+// The step of a graph that is one of the network's own modules or an op.
+struct Call {
+  adze::fx::GraphModule* graph;
+  const adze::fx::Node* node;
+};
+std::vector<Call> calls(Module& root) {
+  std::vector<Call> all;
+  adze::nn::for_each_module(root, [&](const std::string&, Module& m) {
+    if (auto* graph = dynamic_cast<adze::fx::GraphModule*>(&m))
+      for (const adze::fx::Node& n : graph->graph().nodes()) all.push_back({graph, &n});
+  });
+  return all;
+}
+
+bool stands_at(const Call& call, const Place& place) {
+  if (place.node) return call.node == place.node;
+  return place.module && call.node->is_module_call() &&
+         call.graph->submodule(*call.node).ptr().get() == place.module;
+}
+
+// The step before a place in its graph, observers aside; no node when it is in none.
+Call before(const Place& place, const std::vector<Call>& all) {
+  for (const Call& call : all) {
+    if (!stands_at(call, place)) continue;
+    const adze::fx::Node* n = call.node;
+    do {
+      n = !n->args().empty() && n->arg(0).is_node() ? n->arg(0).node() : nullptr;
+    } while (n && graph_mode::observer_at(*call.graph, *n));
+    return {call.graph, n};
+  }
+  return {nullptr, nullptr};
+}
+
+bool is_relu(const Place& place) {
+  return place.module ? dynamic_cast<const adze::nn::ReLU*>(place.module) != nullptr
+                      : place.node && place.node->calls(ops::relu);
+}
+
+// A ReLU that one network has as a step, and the other in the layer before it.
+void leave_out_built_in_relus(std::vector<Pair>& pairs, Module& a, Module& b) {
+  const std::vector<Call> calls_a = calls(a), calls_b = calls(b);
+  std::erase_if(pairs, [&](const Pair& pair) {
+    if (pair.a && pair.b) return false;
+    const Place& relu = pair.a ? pair.a : pair.b;
+    if (!is_relu(relu)) return false;
+    const Call previous = before(relu, pair.a ? calls_a : calls_b);
+    return previous.node && std::any_of(pairs.begin(), pairs.end(), [&](const Pair& p) {
+             const Place& own = pair.a ? p.a : p.b;
+             const Place& other = pair.a ? p.b : p.a;
+             return own && stands_at(previous, own) && other.ends_in_relu() && !own.ends_in_relu();
+           });
+  });
+}
+
 }  // namespace
+
+std::string Place::type() const {
+  return module ? quantization::shown_type(*module) : node ? node->target() : "";
+}
+
+bool Place::ends_in_relu() const {
+  return module ? quantization::ends_in_relu(*module) : node && graph_mode::ends_in_relu(*node);
+}
+
+Tensor Place::weight() const {
+  if (module) return quantization::computed_weight(*module);
+  if (!node) return {};
+  const Tensor w = graph_mode::functional_weight(*graph, *node);
+  return w.defined() ? quantization::comparable(w, /*relu=*/false) : w;
+}
+
+const void* Place::weight_owner() const {
+  return module ? static_cast<const void*>(&module->slot_holder()) : node;
+}
 
 std::vector<Pair> find_pairs(Module& a, Module& b) {
   std::vector<Pair> found;
-  std::set<const Module*> met;
+  std::set<const void*> met;
+  const auto modules_a = quantization::counterparts(a);
+  const auto has_counterpart = [&](const Module* m) {
+    return std::any_of(modules_a.begin(), modules_a.end(),
+                       [m](const auto& entry) { return entry.second == m; });
+  };
   for (const auto& [path, module] : quantization::counterparts(b)) {
     Module* partner = adze::nn::find_module(a, path);
+    if (partner && !has_counterpart(partner) && &partner->slot_holder() == partner &&
+        dynamic_cast<const adze::fx::Scope*>(partner))
+      partner = nullptr;
     met.insert(partner);
-    found.push_back({path, partner, module});
+    found.push_back({path, {.module = partner}, {.module = module}});
   }
-  for (const auto& [path, module] : quantization::counterparts(a))
-    if (!met.contains(module)) found.push_back({path, module, nullptr});
+  const auto steps_a = graph_mode::function_steps(a);
+  for (const auto& step : graph_mode::function_steps(b)) {
+    const auto partner = std::find_if(steps_a.begin(), steps_a.end(),
+                                      [&](const auto& s) { return s.name == step.name; });
+    Place at;
+    if (partner != steps_a.end()) {
+      at = {.graph = partner->graph, .node = partner->node};
+      met.insert(partner->node);
+    }
+    found.push_back({step.name, at, {.graph = step.graph, .node = step.node}});
+  }
+  for (const auto& [path, module] : modules_a)
+    if (!met.contains(module)) found.push_back({path, {.module = module}, {}});
+  for (const auto& step : steps_a)
+    if (!met.contains(step.node))
+      found.push_back({step.name, {.graph = step.graph, .node = step.node}, {}});
+  leave_out_built_in_relus(found, a, b);
   return found;
 }
 
 Unpaired unpaired(const Pair& pair, std::string reason) {
   if (reason.empty()) reason = pair.a ? "not in b" : "not in a";
-  return {pair.name, pair.a ? shown_type(*pair.a) : "", pair.b ? shown_type(*pair.b) : "",
-          std::move(reason)};
+  return {pair.name, pair.a.type(), pair.b.type(), std::move(reason)};
 }
 
-std::string shown_type(const Module& module) {
-  std::string type = module.qualified_type();
-  for (const std::string_view prefix : {"adze::", "ao::"})
-    if (type.starts_with(prefix)) type.erase(0, prefix.size());
-  return type;
-}
-
-Tensor computed_weight(Module& module) {
-  NoGrad guard;
-  Module& holder = module.slot_holder();
-  if (auto* reference = dynamic_cast<ao::nn::quantized::reference::Linear*>(&holder))
-    return dequantize(reference->quantized_weight());
-  const adze::nn::Parameter* weight = holder.find_parameter("weight");
-  if (!weight || !weight->defined()) return {};
-  const Tensor value = weight->value();
-  if (auto* qat = dynamic_cast<ao::nn::qat::Linear*>(&holder)) {
-    // A copy: the fake-quantize may look for the weight's range first.
-    const auto fake_quant = adze::nn::deepcopy(qat->weight_fake_quant.ptr());
-    return (*fake_quant)(value).detach();
+adze::nn::ModulePtr comparable_form(Module& network, const Module& other,
+                                    const TensorList& inputs) {
+  const adze::nn::ModulePtr itself(adze::nn::ModulePtr(), &network);
+  if (dynamic_cast<const adze::fx::GraphModule*>(&network) ||
+      !dynamic_cast<const adze::fx::GraphModule*>(&other))
+    return itself;
+  std::vector<Value> examples;
+  if (!inputs.empty()) examples.emplace_back(inputs.front());
+  try {
+    auto traced = graph_mode::trace(itself, examples, {}, {}, "numeric suite");
+    traced->eval();
+    return traced;
+  } catch (const Error&) {
+    return itself;
   }
-  return quantization::comparable(value, /*relu=*/false);
-}
-
-bool is_layer(Module& module) {
-  if (&module.slot_holder() != &module) return true;
-  const auto children = module.list().modules;
-  return std::all_of(children.begin(), children.end(), [](const adze::nn::Submodule* child) {
-    return dynamic_cast<const quantization::ObserverOrFakeQuant*>(child->ptr().get()) != nullptr;
-  });
 }
 
 void Tally::add(const Tensor& a, const Tensor& b) {
@@ -100,18 +181,13 @@ void Tally::give_up(std::string reason) {
 }
 
 void Tally::finish(const Pair& pair, ComparisonKind kind, Comparison& to) const {
-  finish(pair.name, shown_type(*pair.a), shown_type(*pair.b), kind, to);
-}
-
-void Tally::finish(const std::string& name, const std::string& type_a, const std::string& type_b,
-                   ComparisonKind kind, Comparison& to) const {
   if (!reason_.empty() || empty_) {
-    to.unpaired.push_back({name, type_a, type_b, reason_.empty() ? "does not run" : reason_});
+    to.unpaired.push_back(unpaired(pair, reason_.empty() ? "does not run" : reason_));
     return;
   }
-  to.rows.push_back({.name = name,
-                     .type_a = type_a,
-                     .type_b = type_b,
+  to.rows.push_back({.name = pair.name,
+                     .type_a = pair.a.type(),
+                     .type_b = pair.b.type(),
                      .kind = kind,
                      .sqnr = agreement_.sqnr(),
                      .normalized_l2_error = agreement_.normalized_l2_error(),

@@ -6,32 +6,45 @@
 #include "adze/ao/ns/comparison.h"
 #include "adze/ao/ns/utils.h"
 #include "adze/core/tensor.h"
+#include "adze/fx/graph_module.h"
 #include "adze/nn/module.h"
 
 namespace adze::ao::ns {
 
-/// A module of network b and the one of network a at the same place; nullptr where there is none.
-struct Pair {
-  std::string name;
-  adze::nn::Module *a, *b;
+/// A module, or a step of a graph that has none.
+struct Place {
+  adze::nn::Module* module = nullptr;
+  adze::fx::GraphModule* graph = nullptr;
+  adze::fx::Node* node = nullptr;
+
+  explicit operator bool() const { return module || node; }
+  /// "nn::Linear", "quantized::add"; "" for no place.
+  std::string type() const;
+  bool ends_in_relu() const;
+  /// The weight that it computes with, in float; undefined without one.
+  Tensor weight() const;
+  /// What owns the weight: the same for two places that share it.
+  const void* weight_owner() const;
 };
 
-/// The modules of both networks by their paths, in the order of b, then those that only a has.
-/// A layer and the pair into which it was fused have one path.
+/// What stands at the same place of both networks; `a` or `b` is empty where there is nothing.
+struct Pair {
+  std::string name;
+  Place a, b;
+};
+
+/// Modules by their paths and steps of graphs by their names, in the order of b, then what only a
+/// has. A layer and the pair into which it was fused have one path, an op and its int8 form one
+/// name. A ReLU that is part of its partner's layer in one network is left out.
 std::vector<Pair> find_pairs(adze::nn::Module& a, adze::nn::Module& b);
 /// The pair as one that was not compared: for the given reason, or because it is none.
 Unpaired unpaired(const Pair& pair, std::string reason = {});
 
-/// Class name with namespaces, without those that all modules of the library share:
-/// "nn::quantized::Linear".
-std::string shown_type(const adze::nn::Module& module);
-
-/// The weight that a layer computes with, in float: effective, on its grid when it has one (int8,
-/// reference, qat). Undefined for modules without weight.
-Tensor computed_weight(adze::nn::Module& module);
-
-/// True for what computes itself: a module without children (observers aside), or a fused pair.
-bool is_layer(adze::nn::Module& module);
+/// A network in the form in which it is compared with `other`: traced when it is eager and the
+/// other is a graph, so that what its forward calls can be seen; itself when it cannot be traced.
+/// The network shares its modules with what comes back, and must be in eval mode.
+adze::nn::ModulePtr comparable_form(adze::nn::Module& network, const adze::nn::Module& other,
+                                    const TensorList& inputs);
 
 /// One comparison in the making: tensors come in pairs, a row or a reason comes out.
 class Tally {
@@ -42,8 +55,6 @@ class Tally {
   void give_up(std::string reason);
   /// Adds the result to `to`.
   void finish(const Pair& pair, ComparisonKind kind, Comparison& to) const;
-  void finish(const std::string& name, const std::string& type_a, const std::string& type_b,
-              ComparisonKind kind, Comparison& to) const;
 
  private:
   Agreement agreement_;

@@ -8,6 +8,7 @@
 #include "adze/nn/deepcopy.h"
 #include "adze/nn/traversal.h"
 
+#include "quantization/fx/function_steps.h"
 #include "quantization/fx/graph_state.h"
 #include "quantization/fx/match.h"
 
@@ -190,6 +191,7 @@ class Lowerer {
       result = &module_.graph().call_function(*row.quantized_op, std::move(args));
     }
     result->meta = last.meta;
+    note_origin(module_, *result, first.name());
     replace_on_grid(last, *q, *result, known);
     if (&first != &last) erase(first);
     return true;
@@ -296,6 +298,7 @@ class Lowerer {
     const auto at = module_.graph().inserting_before(q);
     Node& result = module_.graph().call_function(*row.quantized_op, std::move(args));
     result.meta = n.meta;
+    note_origin(module_, result, n.name());
     replace(n, &q, result);
   }
 
