@@ -281,10 +281,15 @@ class Preparer {
       share(observation, p, last);
       return;
     }
-    const DType dtype = p.qconfig.activation()->dtype();
-    observation.observe_output(last, p.row->fixed_qparams
-                                         ? fixed_factory(*p.row->fixed_qparams, dtype, is_qat_)
-                                         : p.qconfig.activation);
+    if (!p.row->fixed_qparams) {
+      observation.observe_output(last, p.qconfig.activation);
+      return;
+    }
+    // Of the dtype that comes in, as the int8 ops have it.
+    const std::vector<Node*> inputs = tensor_args(p.first());
+    const DType input = inputs.empty() ? float32 : observation.dtype_of(*inputs.front());
+    const DType dtype = is_quantized(input) ? input : p.qconfig.activation()->dtype();
+    observation.observe_output(last, fixed_factory(*p.row->fixed_qparams, dtype, is_qat_));
   }
 
   void share(Observation& observation, const Pattern& p, Node& last) {
