@@ -15,8 +15,16 @@ namespace adze::fx {
 Graph::Graph(const Graph& other) {
   std::unordered_map<const Node*, Node*> map;
   for (const Node& node : other.nodes_) {
-    Node& copy = node_copy(node, [&](Node* n) { return map.at(n); });
+    Node& copy = insert(node.op(), node.name(), node.target(), node.function(), {});
+    copy.meta = node.meta;
     map[&node] = &copy;
+  }
+  // Behind all nodes: a graph on its way to another order can be copied too.
+  for (const Node& node : other.nodes_) {
+    Node& copy = *map.at(&node);
+    for (const Argument& a : node.args())
+      copy.args_.push_back(map_nodes(a, [&](Node* n) { return map.at(n); }));
+    copy.add_uses();
   }
   base_count_ = other.base_count_;
 }
@@ -37,14 +45,14 @@ Graph& Graph::operator=(Graph&& other) noexcept {
   base_count_ = std::exchange(other.base_count_, {});
   version_ = std::max(version_, other.version_) + 1;
   other.nodes_.clear();
-  other.insert_at_ = other.nodes_.end();
+  other.adopt();
   other.touch();
   adopt();
   return *this;
 }
 
 void Graph::adopt() {
-  insert_at_ = nodes_.end();
+  std::fill(insert_at_.begin(), insert_at_.end(), nodes_.end());
   for (Node& node : nodes_) node.graph_ = this;
 }
 
@@ -62,8 +70,8 @@ Node& Graph::insert(Opcode op, const std::string& candidate, std::string target,
                     const OpBase* function, std::vector<Argument> args) {
   check_owns(args, candidate);
   std::string name = unique_name(candidate);
-  const auto it = nodes_.emplace(insert_at_, Node::Key{}, *this, op, std::move(name),
-                                 std::move(target), function);
+  const auto it = nodes_.emplace(insert_at_.empty() ? nodes_.end() : insert_at_.back(), Node::Key{},
+                                 *this, op, std::move(name), std::move(target), function);
   it->self_ = it;
   it->args_ = std::move(args);
   it->add_uses();
@@ -107,7 +115,12 @@ Node& Graph::node_copy(const Node& node, const std::function<Node*(Node*)>& map)
 }
 
 Argument Graph::graph_copy(const Graph& other, std::unordered_map<const Node*, Node*>& map) {
-  const auto look_up = [&](Node* n) { return map.at(n); };
+  const auto look_up = [&](Node* n) {
+    const auto at = map.find(n);
+    check(at != map.end(), "fx: graph_copy: '", n->name(),
+          "' is used before it is made, and nothing stands for it");
+    return at->second;
+  };
   for (const Node& node : other.nodes_) {
     if (map.contains(&node)) continue;
     if (node.is_output()) return map_nodes(node.arg(0), look_up);
@@ -163,7 +176,8 @@ void Graph::erase_node(Node& node) {
          " user(s): ", users);
   }
   node.drop_uses();
-  if (insert_at_ == node.self_) ++insert_at_;
+  for (auto& at : insert_at_)
+    if (at == node.self_) ++at;
   nodes_.erase(node.self_);
   touch();
 }
@@ -210,7 +224,14 @@ void Graph::lint(nn::Module* root) const {
              str());
     }
     defined.insert(&n);
-    if (n.is_output()) output = &n;
+    if (n.is_output()) {
+      output = &n;
+      check(n.args().size() == 1, "fx: the output takes 1 argument, got ", n.args().size());
+    }
+    if (n.is_placeholder())
+      for (const Argument& a : n.args())
+        check(a.is_constant(), "fx: the default of placeholder '", n.name(),
+              "' is no constant but ", a.str());
     if (n.function())
       check(n.args().size() == n.function()->arity(), "fx: node '", n.name(), "': ", n.target(),
             " takes ", n.function()->arity(), " arguments, got ", n.args().size());

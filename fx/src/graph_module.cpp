@@ -85,6 +85,10 @@ void GraphModule::add_submodule(const std::string& path, nn::ModulePtr module) {
 }
 
 void GraphModule::add_parameter(const std::string& path, const nn::Parameter& parameter) {
+  // A tensor of a module that the graph calls is there already.
+  if (const nn::Parameter* present = nn::find_parameter(*this, path);
+      present && present->slot() == parameter.slot())
+    return;
   std::string name;
   Scope& scope = scope_of(path, name);
   check(name == parameter.name(), "GraphModule: '", path, "' does not end with '", parameter.name(),

@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdint>
+#include <unordered_map>
 
 #include <nlohmann/json.hpp>
 
@@ -50,12 +52,18 @@ json to_json(const Argument& a) {
   fail("graph: the description is broken: ", what);
 }
 
+std::int64_t integer_from(const json& j) {
+  if (j.is_number_unsigned() && j.get<std::uint64_t>() > INT64_MAX)
+    broken("the integer " + j.dump() + " is too large");
+  return j.get<std::int64_t>();
+}
+
 Value tagged_value(const json& j, int depth);
 
 Value value_from(const json& j, int depth) {
   if (j.is_null()) return {};
   if (j.is_boolean()) return j.get<bool>();
-  if (j.is_number_integer()) return j.get<std::int64_t>();
+  if (j.is_number_integer()) return integer_from(j);
   if (j.is_number()) return j.get<double>();
   if (j.is_string()) return j.get<std::string>();
   if (j.is_object()) return tagged_value(j, depth);
@@ -81,7 +89,7 @@ Value tagged_value(const json& j, int depth) {
     Shape shape;
     for (const json& d : content) {
       if (!d.is_number_integer()) broken("a shape is not made of integers");
-      shape.push_back(d.get<std::int64_t>());
+      shape.push_back(integer_from(d));
     }
     return shape;
   }
@@ -93,19 +101,22 @@ Value tagged_value(const json& j, int depth) {
   broken("a constant of kind " + detail::in_quotes(kind));
 }
 
-Argument argument_from(const json& j, Graph& graph, int depth) {
+using NodeMap = std::unordered_map<std::string, Node*>;
+
+Argument argument_from(const json& j, const NodeMap& known, int depth) {
   if (depth > max_depth) broken("lists are nested too deeply");
   if (j.is_array()) {
     Argument::List list;
-    for (const json& e : j) list.push_back(argument_from(e, graph, depth + 1));
+    for (const json& e : j) list.push_back(argument_from(e, known, depth + 1));
     return list;
   }
   if (j.is_object() && j.contains("node")) {
     if (!j["node"].is_string()) broken("the name of a node is no text");
     const std::string name = j["node"].get<std::string>();
-    Node* node = graph.find(name);
-    if (!node) broken("node " + detail::in_quotes(name) + " is used before it is made");
-    return node;
+    const auto node = known.find(name);
+    if (node == known.end())
+      broken("node " + detail::in_quotes(name) + " is used before it is made");
+    return node->second;
   }
   return value_from(j, depth);
 }
@@ -163,7 +174,11 @@ std::string Graph::to_text() const {
     if (!n.meta.module_type.empty()) node["type"] = n.meta.module_type;
     nodes.push_back(std::move(node));
   }
-  return nodes.dump();
+  try {
+    return nodes.dump();
+  } catch (const json::exception&) {
+    fail("graph: a text in it is not UTF-8 and cannot be written");
+  }
 }
 
 Graph Graph::from_text(const std::string& text,
@@ -171,6 +186,7 @@ Graph Graph::from_text(const std::string& text,
   const json nodes = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!nodes.is_array() || nodes.size() > max_nodes) broken("not a list of nodes");
   Graph graph;
+  NodeMap known;
   for (const json& j : nodes) {
     if (!j.is_object()) broken("a node is no object");
     const std::string op = text_at(j, "op"), name = text_at(j, "name"),
@@ -179,7 +195,7 @@ Graph Graph::from_text(const std::string& text,
     if (list == j.end() || !list->is_array())
       broken("node '" + name + "' has no list of arguments");
     std::vector<Argument> args;
-    for (const json& a : *list) args.push_back(argument_from(a, graph, 0));
+    for (const json& a : *list) args.push_back(argument_from(a, known, 0));
 
     Node* node = nullptr;
     if (op == "placeholder") {
@@ -200,6 +216,7 @@ Graph Graph::from_text(const std::string& text,
       broken("there is no opcode " + detail::in_quotes(op));
     }
     if (node->name() != name) broken("the name " + detail::in_quotes(name) + " is taken or none");
+    known[name] = node;
     if (j.contains("path")) node->meta.module_path = text_at(j, "path");
     if (j.contains("type")) node->meta.module_type = text_at(j, "type");
   }

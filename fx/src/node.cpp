@@ -1,6 +1,7 @@
 #include "adze/fx/node.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "adze/fx/graph.h"
 
@@ -58,7 +59,10 @@ bool same_value(const Value& a, const Value& b) {
   if (a.is_list())
     return std::equal(a.to_list().begin(), a.to_list().end(), b.to_list().begin(),
                       b.to_list().end(), same_value);
-  if (a.is_double()) return a.to_double() == b.to_double();
+  // By their bits: NaN is NaN, and 0 is not -0.
+  if (a.is_double())
+    return std::bit_cast<std::uint64_t>(a.to_double()) ==
+           std::bit_cast<std::uint64_t>(b.to_double());
   return a.is_none() || a.to_int() == b.to_int();
 }
 

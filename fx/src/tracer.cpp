@@ -106,6 +106,27 @@ void put_reads_before_users(Graph& graph) {
       if (input->is_get_attr() && placed.insert(input).second) user->prepend(*input);
 }
 
+// A parameter of a module that stays one step belongs to that module, which may be exchanged: the
+// graph reads it, by the same slot, under a name of its own.
+void add_read_parameter(GraphModule& module, Node& node, const nn::Parameter& parameter) {
+  const auto& nodes = module.graph().nodes();
+  const bool inside = std::any_of(nodes.begin(), nodes.end(), [&](const Node& n) {
+    return n.is_module_call() && node.target().starts_with(n.target() + ".");
+  });
+  if (!inside) {
+    module.add_parameter(node.target(), parameter);
+    return;
+  }
+  std::string name = node.target();
+  std::replace(name.begin(), name.end(), '.', '_');
+  while (module.find_child(name) || module.find_parameter(name)) name += '_';
+  nn::Parameter own =
+      parameter.is_buffer() ? nn::Buffer(name, Tensor()) : nn::Parameter(name, Tensor());
+  own.rebind(parameter.slot());
+  module.add_parameter(name, own);
+  node.set_target(name);
+}
+
 bool contains_node(const Argument& a) {
   bool found = false;
   for_each_node(a, [&](Node*) { found = true; });
@@ -424,7 +445,8 @@ std::shared_ptr<GraphModule> Tracer::assemble(Run& run) const {
       const auto own = std::find_if(run.constants.begin(), run.constants.end(),
                                     [&](const auto& c) { return c.first == &n; });
       if (own == run.constants.end())
-        module->add_parameter(n.target(), *nn::find_parameter(*run.root, n.target()));
+        add_read_parameter(*module, *module->graph().find(n.name()),
+                           *nn::find_parameter(*run.root, n.target()));
       else
         module->add_parameter(n.target(), nn::Buffer(n.target(), own->second.detach()));
     }

@@ -9,7 +9,6 @@
 #include "adze/ao/quantization/report.h"
 #include "adze/commands.h"
 #include "adze/console.h"
-#include "adze/drawing.h"
 #include "adze/kernels/parallel.h"
 #include "adze/network.h"
 #include "adze/nn/deepcopy.h"
@@ -31,7 +30,7 @@ struct Compress {
   RunOptions run;
   NetworkOptions network;
   QuantizeOptions quantization;
-  std::string out, drawing;
+  std::string out;
 
   void add_to(CLI::App& app) {
     data.add_to(app);
@@ -42,7 +41,6 @@ struct Compress {
     network.add_to(app);
     quantization.add_to(app);
     app.add_option("--out,-o", out, "directory for the models and report.json");
-    app.add_option("--draw", drawing, "file for a picture of the last int8 network, .svg or .dot");
   }
 };
 
@@ -182,7 +180,6 @@ std::string table(const tq::Report& report) {
 void compress(const Compress& o) {
   o.run.apply();
   o.pruning.block_shape();
-  if (!o.drawing.empty()) check_drawing(o.drawing);
   const std::vector<std::int64_t> given = o.network.sizes();
   const Data data = load_data(o.data, given.empty() ? 0 : given.back());
   const std::vector<std::int64_t> sizes = layer_sizes(o.network, data);
@@ -209,7 +206,6 @@ void compress(const Compress& o) {
     write_file(output.path("report.json"), report_json(rows, o, sizes));
     output.publish();
   }
-  if (!o.drawing.empty()) draw(o.drawing, last.model.network, last.model.info.features);
 
   std::printf("\n%s\nlayers of %s:\n\n%s", table(rows).c_str(), last.name.c_str(),
               table(last.report).c_str());

@@ -8,7 +8,6 @@
 #include "adze/ao/quantization/report.h"
 #include "adze/commands.h"
 #include "adze/console.h"
-#include "adze/drawing.h"
 #include "adze/fx/graph_module.h"
 #include "adze/nn/traversal.h"
 
@@ -18,13 +17,12 @@ namespace {
 using nlohmann::ordered_json;
 
 struct Inspect {
-  std::string model, drawing;
+  std::string model;
   bool json = false;
 
   void add_to(CLI::App& app) {
     app.add_option("model", model, "model file")->required();
     app.add_flag("--json", json, "JSON instead of text");
-    app.add_option("--draw", drawing, "file for a picture of the graph, .svg or .dot");
   }
 };
 
@@ -100,9 +98,7 @@ std::string text(const Inspect& o, const Inspected& in) {
 }
 
 void inspect(const Inspect& o) {
-  if (!o.drawing.empty()) check_drawing(o.drawing);
   const Inspected in(o.model);
-  if (!o.drawing.empty()) draw(o.drawing, in.model.network, in.model.info.features);
   const std::string shown = o.json ? json_text(o, in) : text(o, in);
   std::fputs(shown.c_str(), stdout);
 }

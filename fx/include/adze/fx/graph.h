@@ -45,20 +45,19 @@ class Graph {
   /// nodes of `other` (its placeholders, say) and is completed; returns what `other` returns.
   Argument graph_copy(const Graph& other, std::unordered_map<const Node*, Node*>& map);
 
-  /// Moves the insert point while it lives.
+  /// Moves the insert point while it lives. When the node that it stands at is erased it goes on to
+  /// the next; when nodes are assigned to the graph, to the end.
   class InsertPoint {
    public:
-    InsertPoint(Graph& graph, std::list<Node>::iterator at)
-        : graph_(&graph), previous_(graph.insert_at_) {
-      graph.insert_at_ = at;
+    InsertPoint(Graph& graph, std::list<Node>::iterator at) : graph_(&graph) {
+      graph.insert_at_.push_back(at);
     }
-    ~InsertPoint() { graph_->insert_at_ = previous_; }
+    ~InsertPoint() { graph_->insert_at_.pop_back(); }
     InsertPoint(const InsertPoint&) = delete;
     InsertPoint& operator=(const InsertPoint&) = delete;
 
    private:
     Graph* graph_;
-    std::list<Node>::iterator previous_;
   };
   [[nodiscard]] InsertPoint inserting_before(Node& node) { return {*this, node.self_}; }
   /// Nodes made one after the other keep their order.
@@ -117,7 +116,8 @@ class Graph {
   void touch() { ++version_; }
 
   std::list<Node> nodes_;
-  std::list<Node>::iterator insert_at_ = nodes_.end();
+  // Where the insert points that live stand, innermost last; without any: the end.
+  std::vector<std::list<Node>::iterator> insert_at_;
   std::set<std::string, std::less<>> used_names_;
   std::map<std::string, std::int64_t> base_count_;
   std::uint64_t version_ = 0;

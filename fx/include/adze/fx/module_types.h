@@ -4,8 +4,8 @@
 
 namespace adze::fx {
 
-/// The classes of nn, and graph modules with what is in them: `nn::load_model(path, module_types())`
-/// gives a network back with its graph.
+/// The classes of nn, and graph modules with what is in them: `nn::load_model(path,
+/// module_types())` gives a network back with its graph.
 ///
 /// Ops are found by name among those of the library. Hooks of users are not in the file: where they
 /// stood in the graph, values are passed on.

@@ -74,7 +74,8 @@ Argument map_nodes(const Argument& argument, F&& f) {
   for (const Argument& a : argument.list()) list.push_back(map_nodes(a, f));
   return list;
 }
-/// True when both are of one kind and hold the same; tensors when they are one object.
+/// True when both are of one kind and hold the same: tensors when they are one object, doubles when
+/// nothing tells them apart (0.0 and -0.0 differ).
 bool same_value(const Value& a, const Value& b);
 
 enum class Opcode : std::uint8_t { placeholder, get_attr, call_function, call_module, output };
