@@ -32,27 +32,27 @@ struct Stages {
   nn::ModulePtr exact;
   tq::GraphModulePtr prepared, reference, int8;
 };
-Stages stages(const nn::ModulePtr& net, const Tensor& x, const tq::PrepareCustomConfig& custom = {},
-              bool training = false) {
-  Stages s;
-  s.exact = net;
-  net->train(training);
-  const tq::PrepareFxOptions options{.prepare_custom_config = custom};
-  // In training with all 8 bits, so that what is out of range is clipped there as in int8.
-  s.prepared = training ? tq::prepare_qat_fx(net, tq::get_default_qat_qconfig_mapping("onednn"),
-                                             {x}, options)
-                        : tq::prepare_fx(net, tq::get_default_qconfig_mapping(), {x}, options);
-  s.prepared->call({x});
-  s.prepared->eval();
+Stages finished(const nn::ModulePtr& net, const tq::GraphModulePtr& prepared, const Tensor& x) {
+  prepared->call({x});
+  prepared->eval();
   net->eval();
-  s.reference = tq::convert_to_reference_fx(s.prepared);
-  s.int8 = tq::convert_fx(s.prepared);
-  return s;
+  return {net, prepared, tq::convert_to_reference_fx(prepared), tq::convert_fx(prepared)};
+}
+Stages stages(const nn::ModulePtr& net, const Tensor& x, const tq::QConfigMapping& mapping,
+              const tq::PrepareCustomConfig& custom = {}) {
+  net->eval();
+  return finished(net, tq::prepare_fx(net, mapping, {x}, {.prepare_custom_config = custom}), x);
+}
+// With all 8 bits, so that what is out of range is clipped in training as in int8.
+Stages trained_stages(const nn::ModulePtr& net, const Tensor& x) {
+  net->train();
+  return finished(net, tq::prepare_qat_fx(net, tq::get_default_qat_qconfig_mapping("onednn"), {x}),
+                  x);
 }
 Stages stages(const std::vector<Part>& parts, const Net::One& f,
               const tq::PrepareCustomConfig& custom = {}) {
   manual_seed(11);
-  return stages(nn::make<Net>(parts, f), data(1), custom);
+  return stages(nn::make<Net>(parts, f), data(1), tq::get_default_qconfig_mapping(), custom);
 }
 
 TensorList tensors(const Value& v) {
@@ -187,27 +187,72 @@ TEST_CASE("What is done to a quantized input stays int8, on the grid that was ob
   CHECK_FALSE(computes(s, "quantize_per_tensor("));
 }
 
+TEST_CASE("A fixed range is of the dtype that comes in", "[ao][quantization][fx]") {
+  manual_seed(11);
+  const int what = GENERATE(0, 1, 2);
+  const auto net =
+      nn::make<Net>(std::vector<Part>{fc("a", 6, 4)}, Net::One([=](Net& n, const Tensor& x) {
+                      return n("a", what == 0 ? sigmoid(x) : what == 1 ? tanh(x) : softmax(x, 1));
+                    }));
+  const auto s = stages(net, data(1),
+                        tq::get_default_qconfig_mapping().set_global(
+                            tq::default_per_channel_symmetric_qnnpack_qconfig));
+  check_no_float_between(*s.int8);
+  const Lines observers = parts_of(s.prepared)["observers"];
+  CHECK(std::any_of(observers.begin(), observers.end(), [&](const std::string& line) {
+    return line.find("FixedQParamsObserver qint8 -128..127") != line.npos &&
+           line.ends_with(what == 1 ? "scale 0.0078125 zero_point 0"
+                                    : "scale 0.00390625 zero_point -128");
+  }));
+  check_outputs(s, data(1), data(1), 25, to_the_bit);
+}
+
 TEST_CASE("Networks of random make are int8 from end to end, and compute what they should",
           "[ao][quantization][fx]") {
-  const bool training = GENERATE(false, true);
+  enum class How { unsigned_, signed_, training };
+  const How how = GENERATE(How::unsigned_, How::signed_, How::training);
   for (std::uint32_t seed = 1; seed <= 60; ++seed) {
     const RandomNetwork random = random_network(seed);
-    CAPTURE(seed, training, random.recipe);
+    CAPTURE(seed, static_cast<int>(how), random.recipe);
     const Tensor x = data(seed, 8);
     Warnings warnings;
-    Stages s = stages(random.net, x, {}, training);
+    auto mapping = tq::get_default_qconfig_mapping();
+    if (how == How::signed_) mapping.set_global(tq::default_per_channel_symmetric_qnnpack_qconfig);
+    Stages s =
+        how == How::training ? trained_stages(random.net, x) : stages(random.net, x, mapping);
     CHECK(warnings.all == Lines{});  // nothing stays float
     check_no_float_between(*s.int8);
+    // After training int8 is to be what was trained.
+    if (how == How::training) {
+      tq::disable_observer(*s.prepared);
+      s.exact = s.prepared;
+    }
     // A number is added with two roundings where the zero point would leave the range.
     const bool adds = random.recipe.find("= add -") != std::string::npos ||
                       random.recipe.find("= add 0") != std::string::npos;
-    // After training int8 is to be what was trained.
-    if (training) tq::disable_observer(*s.prepared);
-    if (training) s.exact = s.prepared;
     check_outputs(s, x, x, 15, adds ? 25 : to_the_bit);
     const Tensor other = data(seed + 1000, 8);
     const TensorList a = tensors(s.int8->call({other}));
     const TensorList b = tensors(nn::deepcopy(s.int8)->call({other}));
     for (std::size_t i = 0; i < a.size(); ++i) CHECK(a[i].equal(b[i]));
+  }
+}
+
+TEST_CASE("Networks of random make quantize dynamically, in half precision and weights only",
+          "[ao][quantization][fx]") {
+  const int what = GENERATE(0, 1, 2);
+  const tq::QConfig qconfig = what == 0   ? tq::per_channel_dynamic_qconfig
+                              : what == 1 ? tq::float16_dynamic_qconfig
+                                          : tq::default_weight_only_qconfig;
+  for (std::uint32_t seed = 1; seed <= 30; ++seed) {
+    const RandomNetwork random = random_network(seed);
+    CAPTURE(seed, what, random.recipe);
+    const Tensor x = data(seed, 8);
+    Warnings warnings;
+    const Stages s = stages(random.net, x, tq::QConfigMapping().set_global(qconfig));
+    CHECK(warnings.all == Lines{});
+    const Lines modules = parts_of(s.int8)["modules"];
+    for (const std::string& line : modules) CHECK_FALSE(line.ends_with(": Linear"));
+    check_outputs(s, x, x, what == 1 ? 50 : 20, what == 0 ? 50 : 90);
   }
 }

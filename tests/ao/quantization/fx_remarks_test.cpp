@@ -263,6 +263,20 @@ TEST_CASE("Graph mode refuses and warns of what is wrong, where PyTorch often ke
   CHECK(golden.empty());
 }
 
+TEST_CASE("fuse_fx and prepare_fx take float networks only", "[ao][quantization][fx][errors]") {
+  const auto ready = calibrated("mlp", "per_channel");
+  const std::vector<nn::ModulePtr> later{ready, tq::convert_to_reference_fx(ready),
+                                         tq::convert_fx(ready)};
+  for (std::size_t i = 0; i < later.size(); ++i) {
+    const char* why = i == 0 ? "prepared already ('activation_post_process_0' is a MinMaxObserver)"
+                             : "converted already";
+    CHECK_THAT(error_of([&] { tq::fuse_fx(later[i]); }), ContainsSubstring(why));
+    CHECK_THAT(error_of([&] { prepared(later[i]); }), ContainsSubstring(why));
+    CHECK_THAT(error_of([&] { prepared(nn::make<nn::Sequential>(later[i])); }),
+               ContainsSubstring("already"));
+  }
+}
+
 TEST_CASE("A float result that is to stay quantized is quantized by the global qconfig",
           "[ao][quantization][fx]") {
   const Custom custom = fx_custom("output_quantized");

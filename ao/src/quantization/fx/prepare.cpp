@@ -35,6 +35,18 @@ ObserverFactory fixed_factory(const QParams& fixed, DType dtype, bool is_qat) {
   return is_qat ? FixedQParamsFakeQuantize::with_args({observer}) : observer;
 }
 
+// Throws when the network went through prepare or convert before.
+void check_is_float(adze::nn::Module& root, const char* where) {
+  adze::nn::for_each_module(root, [&](const std::string& path, adze::nn::Module& m) {
+    check(!dynamic_cast<ObserverOrFakeQuant*>(&m), where, ": the network is prepared already ('",
+          path, "' is a ", m.type(), ")");
+    const auto* graph = dynamic_cast<const GraphModule*>(&m);
+    const std::string at = graph ? stage(*graph) : "";
+    check(at != "reference" && at != "quantized", where, ": ",
+          path.empty() ? "the network" : "'" + path + "'", " is converted already");
+  });
+}
+
 class Preparer {
  public:
   Preparer(adze::nn::ModulePtr root, const QConfigMapping& mapping,
@@ -48,7 +60,7 @@ class Preparer {
         where_(is_qat ? "prepare_qat_fx" : "prepare_fx") {}
 
   GraphModulePtr run() {
-    check_not_prepared();
+    check_is_float(*root_, where_);
     find_standalone_modules();
     std::vector<std::string> leaf_names = custom_.non_traceable_module_names();
     for (const auto& [name, how] : standalone_) leaf_names.push_back(name);
@@ -73,13 +85,6 @@ class Preparer {
   }
 
  private:
-  void check_not_prepared() {
-    adze::nn::for_each_module(*root_, [&](const std::string& path, adze::nn::Module& m) {
-      check(!dynamic_cast<ObserverOrFakeQuant*>(&m), where_, ": the network is prepared already ('",
-            path, "' is a ", m.type(), ")");
-    });
-  }
-
   void find_standalone_modules() {
     for (const auto& [name, how] : custom_.standalone_module_names()) {
       check(adze::nn::find_module(*root_, name) != nullptr, where_,
@@ -276,10 +281,15 @@ class Preparer {
       share(observation, p, last);
       return;
     }
-    const DType dtype = p.qconfig.activation()->dtype();
-    observation.observe_output(last, p.row->fixed_qparams
-                                         ? fixed_factory(*p.row->fixed_qparams, dtype, is_qat_)
-                                         : p.qconfig.activation);
+    if (!p.row->fixed_qparams) {
+      observation.observe_output(last, p.qconfig.activation);
+      return;
+    }
+    // Of the dtype that comes in, as the int8 ops have it.
+    const std::vector<Node*> inputs = tensor_args(p.first());
+    const DType input = inputs.empty() ? float32 : observation.dtype_of(*inputs.front());
+    const DType dtype = is_quantized(input) ? input : p.qconfig.activation()->dtype();
+    observation.observe_output(last, fixed_factory(*p.row->fixed_qparams, dtype, is_qat_));
   }
 
   void share(Observation& observation, const Pattern& p, Node& last) {
@@ -401,6 +411,7 @@ GraphModulePtr prepare(const adze::nn::ModulePtr& model, const QConfigMapping& m
 
 GraphModulePtr fuse_fx(const adze::nn::ModulePtr& model, const FuseFxOptions& options) {
   check(model != nullptr, "fuse_fx: needs a network, got none");
+  check_is_float(*model, "fuse_fx");
   const adze::nn::ModulePtr root = options.inplace ? model : adze::nn::deepcopy(model);
   GraphModulePtr module = trace(root, options.example_inputs, {}, {}, "fuse_fx");
   fuse(*module, backend_of(options.backend_config));
