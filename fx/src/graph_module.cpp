@@ -78,6 +78,8 @@ Scope& GraphModule::scope_of(const std::string& path, std::string& name) {
 }
 
 void GraphModule::add_submodule(const std::string& path, nn::ModulePtr module) {
+  // Below a module that is called as a whole it is there already.
+  if (nn::Submodule* at = nn::find_submodule(*this, path); at && at->ptr() == module) return;
   std::string name;
   Scope& scope = scope_of(path, name);
   scope.set_child(name, std::move(module));
