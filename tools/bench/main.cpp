@@ -24,7 +24,8 @@ int fail(const char* message) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App program("Verifies kernels and graphs against their reference, then times them.", "adze-bench");
+  CLI::App program("Verifies kernels and graphs against their reference, then times them.",
+                   "adze-bench");
   program.set_version_flag("--version", ADZE_VERSION);
   program.require_subcommand(1);
   std::vector<std::function<int()>> actions;

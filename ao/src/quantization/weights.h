@@ -17,8 +17,8 @@ Tensor effective_bias(adze::nn::Module& module);
 /// modules their fake-quantize, which looks again unless it was frozen or keeps a running range.
 std::shared_ptr<ObserverOrFakeQuant> observed_weight(adze::nn::Module& module);
 
-/// Lets an observer of weights see the current value: it forgets others first. A fake-quantize looks
-/// again unless it was frozen or keeps a running range.
+/// Lets an observer of weights see the current value: it forgets others first. A fake-quantize
+/// looks again unless it was frozen or keeps a running range.
 void observe_now(ObserverOrFakeQuant& observer, const Tensor& weight);
 
 /// `weight` as integers with the qparams of `observer`, clamped to its quant_min and quant_max.
