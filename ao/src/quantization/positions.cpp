@@ -49,6 +49,13 @@ void Replacements::apply(adze::nn::Slots slots) {
   }
 }
 
+bool is_layer_with_weights(adze::nn::Module& module) {
+  const auto fields = module.list();
+  return fields.modules.empty() &&
+         std::any_of(fields.parameters.begin(), fields.parameters.end(),
+                     [](const adze::nn::Parameter* p) { return p->defined() && !p->is_buffer(); });
+}
+
 std::string shown(const std::string& path) {
   return path.empty() ? "(root)" : path;
 }

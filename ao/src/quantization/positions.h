@@ -38,6 +38,9 @@ class Replacements {
   std::vector<Item> items_;
 };
 
+/// True for a module without children that has trained parameters.
+bool is_layer_with_weights(adze::nn::Module& module);
+
 /// `path` for messages: the root has no name of its own.
 std::string shown(const std::string& path);
 

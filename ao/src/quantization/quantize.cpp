@@ -41,11 +41,7 @@ bool is_dynamic(const BackendPatternConfig* row, const std::optional<QConfig>& q
 
 // A layer with weights of its own that no row knows: it cannot be quantized, and that is said.
 void warn_if_unknown(const std::string& path, Module& module, const char* where) {
-  const auto fields = module.list();
-  const bool has_weights =
-      std::any_of(fields.parameters.begin(), fields.parameters.end(),
-                  [](const adze::nn::Parameter* p) { return p->defined() && !p->is_buffer(); });
-  if (fields.modules.empty() && has_weights)
+  if (is_layer_with_weights(module))
     warn(where, ": '", shown(path), "' (", module.type(),
          ") has a qconfig but no quantized form; it stays float");
 }
@@ -90,6 +86,15 @@ void add_observers(Submodule& root, const PrepareOptions& options, const char* w
   for (auto& [module, observer] : fresh) attach_observer(*module, std::move(observer));
 }
 
+void check_allow_list(Module& root, const PrepareOptions& options, const char* where) {
+  for (const ModuleType& type : options.allow_list) {
+    bool found = false;
+    adze::nn::for_each_module(
+        root, [&](const std::string&, Module& m) { found |= ModuleType::of(m) == type; });
+    check(found, where, ": the allow list has ", type.name(), ", the network has none");
+  }
+}
+
 // Modules that the allow list leaves out are not to be converted either.
 void forget_disallowed(Submodule& root, const PrepareOptions& options) {
   if (options.allow_list.empty()) return;
@@ -108,6 +113,8 @@ void propagate_qconfig_(Module& root) {
 }
 
 ModulePtr prepare(const ModulePtr& model, PrepareOptions options) {
+  check(model != nullptr, "prepare: needs a network, got none");
+  check_allow_list(*model, options, "prepare");
   Submodule root = working_copy(model, options.inplace, "prepare");
   propagate_qconfig_(*root);
   check_has_qconfig(*root, "prepare");
@@ -119,6 +126,7 @@ ModulePtr prepare(const ModulePtr& model, PrepareOptions options) {
 ModulePtr prepare_qat(const ModulePtr& model, PrepareOptions options) {
   check(model != nullptr, "prepare_qat: needs a network, got none");
   check(model->training(), "prepare_qat only works on models in training mode");
+  check_allow_list(*model, options, "prepare_qat");
   Submodule root = working_copy(model, options.inplace, "prepare_qat");
   propagate_qconfig_(*root);
   check_has_qconfig(*root, "prepare_qat");

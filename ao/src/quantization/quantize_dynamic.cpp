@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <any>
 #include <utility>
 
@@ -85,9 +86,17 @@ adze::nn::ModulePtr quantize_dynamic(const adze::nn::ModulePtr& model, DynamicOp
 
   Replacements replacements;
   std::vector<adze::nn::ModulePtr> converted;
+  std::vector<ObjectType> met;
+  std::string unknown;
   for_each_position(root, [&](const std::string& path, adze::nn::Submodule& at) {
     const BackendPatternConfig* row = backend.find(*at);
-    if (!row || !row->dynamic_quantized_module) return true;
+    met.push_back(ObjectType::of(*at));
+    if (!row || !row->dynamic_quantized_module) {
+      if (!row && !options.qconfig_spec && is_layer_with_weights(*at))
+        unknown += "\n  '" + shown(path) + "' (" + at->type() +
+                   ") has weights but no dynamic form; it stays float";
+      return true;
+    }
     const auto qconfig = qconfig_for(path, *at);
     if (!qconfig) return true;
     replacements.add(path, at, [&](adze::nn::Module& m) {
@@ -100,6 +109,11 @@ adze::nn::ModulePtr quantize_dynamic(const adze::nn::ModulePtr& model, DynamicOp
   for (const NamedRule& rule : names)
     check(rule.matched, "quantize_dynamic: the name '", rule.name,
           "' matches no module with a dynamic form");
+  if (options.qconfig_spec)
+    for (const auto& [type, qconfig] : types)
+      check(std::find(met.begin(), met.end(), type) != met.end(),
+            "quantize_dynamic: the network has no ", type.name());
+  if (!unknown.empty()) warn("quantize_dynamic:", unknown);
   replacements.apply(adze::nn::Slots::baked);
   for (const auto& m : converted) m->qconfig.reset();
   adze::nn::for_each_parameter(

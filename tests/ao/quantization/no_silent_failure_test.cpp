@@ -7,6 +7,7 @@
 #include "adze/ao/quantization/report.h"
 #include "adze/core/ops.h"
 #include "adze/fx/tracer.h"
+#include "adze/nn/dropout.h"
 
 #include "ao/composability_support.h"
 #include "support/catch.h"
@@ -75,6 +76,10 @@ TEST_CASE("1: a subclass of a layer that stays float is a line of the report",
   CHECK(report.find("0")->form == LayerForm::floating);
   CHECK(report.find("0")->why != "");
   CHECK(report.find("1")->form == LayerForm::dynamic);
+
+  Warnings warnings;
+  tq::quantize_dynamic(model);
+  CHECK(warnings.mention("'0' (Special) has weights but no dynamic form; it stays float"));
 }
 
 TEST_CASE("2: size and reshape behind a layer do not leave the network float",
@@ -126,6 +131,15 @@ TEST_CASE("4: names that match nothing are errors", "[ao][quantization][complain
                tq::fuse_modules(model, {{"a", "nowhere"}});
              }),
              ContainsSubstring("nowhere"));
+  const auto dropout = tq::ModuleType::of<nn::Dropout>();
+  CHECK_THAT(error_of([&] {
+               tq::quantize_dynamic(
+                   nn::make<nn::ReLU>(),
+                   {.qconfig_spec = tq::DynamicSpec{.types = {tq::ModuleType::of<nn::Linear>()}}});
+             }),
+             ContainsSubstring("quantize_dynamic: the network has no Linear"));
+  CHECK_THAT(error_of([&] { tq::prepare(model, {.allow_list = {dropout}}); }),
+             ContainsSubstring("prepare: the allow list has Dropout, the network has none"));
 }
 
 TEST_CASE("5: ops without a row are warned of and listed", "[ao][quantization][complaints]") {
@@ -143,6 +157,34 @@ TEST_CASE("5: ops without a row are warned of and listed", "[ao][quantization][c
 TEST_CASE("6: a DeQuantStub without a qconfig gives floats", "[ao][quantization][complaints]") {
   const Tensor y = (*eager_int8())(randn(batch));
   CHECK(y.dtype() == float32);
+}
+
+TEST_CASE("6: a qconfig for a stub, which has no effect in a graph, is a line of the report",
+          "[ao][quantization][complaints]") {
+  const auto model = sequential(6);
+  model->eval();
+  const auto table = [&](const std::string& name) {
+    return tq::report(
+               *tq::prepare_fx(
+                   model, tq::QConfigMapping().set_module_name(name, tq::default_qconfig), example))
+        .table();
+  };
+  CHECK_THAT(table("4"),
+             ContainsSubstring("the qconfig of '4' has no effect: no step of the graph is its"));
+  CHECK_THAT(table("5"), !ContainsSubstring("has no effect"));
+}
+
+TEST_CASE("Zeros that changed after calibration are warned of when convert works on a copy",
+          "[ao][quantization][complaints]") {
+  auto model = sequential(6);
+  set_qconfig(*model, tq::default_qconfig);
+  model->eval();
+  const auto p = tq::prepare(model);
+  (*p)(randn(batch));
+  nn::find_parameter(*p, "5.weight")->set(zeros({6, 6}));
+  Warnings warnings;
+  tq::convert(p);
+  CHECK(warnings.mention("zeros in the weights of '5' changed after calibration"));
 }
 
 TEST_CASE("7: observers without data are errors that name them, and lines of the report",

@@ -29,6 +29,8 @@ inline constexpr const char* quantized_inputs_note = "quantization.input_quantiz
 inline constexpr const char* quantized_outputs_note = "quantization.output_quantized_indexes";
 /// Members that stay although the graph does not use them: a list of names.
 inline constexpr const char* preserved_note = "quantization.preserved_attributes";
+/// Names in the qconfig mapping to which no step belongs: a list of names.
+inline constexpr const char* without_effect_note = "quantization.without_effect";
 /// + node name: why the node stays float.
 inline constexpr const char* float_note = "quantization.float.";
 /// + name of an observer's node: start of the names of the scale and zero point it becomes.

@@ -1,6 +1,7 @@
 #include "quantization/fx/node_qconfigs.h"
 
 #include <algorithm>
+#include <list>
 #include <map>
 #include <regex>
 
@@ -143,6 +144,18 @@ void check_names(const QConfigMapping& mapping, adze::nn::Module& root, GraphMod
            key.module_name + "' (it makes " + std::to_string(count) + ")");
   }
   check(unknown.empty(), where, ": the qconfig mapping names what does not exist: ", unknown);
+}
+
+std::vector<std::string> names_without_effect(const QConfigMapping& mapping,
+                                              const GraphModule& module) {
+  const std::list<Node>& nodes = module.graph().nodes();
+  std::vector<std::string> names;
+  for (const auto& [name, q] : mapping.module_name_qconfigs())
+    if (q && std::none_of(nodes.begin(), nodes.end(), [&key = name](const Node& n) {
+          return (n.function() || n.is_module_call()) && covers(key, scope_of(n));
+        }))
+      names.push_back(name);
+  return names;
 }
 
 }  // namespace adze::ao::quantization::graph_mode

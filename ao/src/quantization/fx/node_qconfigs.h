@@ -17,4 +17,8 @@ NodeQConfigs node_qconfigs(GraphModule& module, const QConfigMapping& mapping,
 void check_names(const QConfigMapping& mapping, adze::nn::Module& root, GraphModule& module,
                  const BackendConfig& backend, const char* where);
 
+/// Names with a QConfig in the mapping to which no step of the graph belongs: those of stubs, say.
+std::vector<std::string> names_without_effect(const QConfigMapping& mapping,
+                                              const GraphModule& module);
+
 }  // namespace adze::ao::quantization::graph_mode
