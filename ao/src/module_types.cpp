@@ -14,6 +14,7 @@
 #include "adze/ao/nn/quantized/reference/linear.h"
 #include "adze/ao/pruning/fake_sparsity.h"
 #include "adze/ao/quantization/attach.h"
+#include "adze/ao/quantization/equalize_fx.h"
 #include "adze/ao/quantization/stubs.h"
 #include "adze/fx/module_types.h"
 
@@ -156,6 +157,9 @@ void add_observers(ModuleTypes& types) {
 
 void add_layers(ModuleTypes& types) {
   types.add<tq::QuantStub>().add<tq::DeQuantStub>();
+  types.add<tq::InputEqualizationObserver>([](const ModuleSpec& spec) {
+    return make<tq::InputEqualizationObserver>(spec.child("input_obs"));
+  });
   types.add<tq::QuantWrapper>(
       [](const ModuleSpec& spec) { return make<tq::QuantWrapper>(spec.child("module")); });
   types.add<intrinsic::LinearReLU>([](const ModuleSpec& spec) {

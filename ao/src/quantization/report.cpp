@@ -12,6 +12,7 @@
 #include "adze/ao/nn/quantized/reference/linear.h"
 #include "adze/ao/ns/numeric_suite.h"
 #include "adze/ao/quantization/attach.h"
+#include "adze/ao/quantization/equalize_fx.h"
 #include "adze/core/creation.h"
 #include "adze/core/ops.h"
 #include "adze/fx/hook_point.h"
@@ -91,7 +92,8 @@ class Reporter {
 
   void collect(const std::string& path, Module& module, GraphModule* graph, Node* node) {
     if (dynamic_cast<ObserverOrFakeQuant*>(&module) ||
-        dynamic_cast<adze::fx::HookPoint*>(&module) || !seen_.insert(&module).second)
+        dynamic_cast<adze::fx::HookPoint*>(&module) ||
+        dynamic_cast<InputEqualizationObserver*>(&module) || !seen_.insert(&module).second)
       return;
     if (auto* inner = dynamic_cast<GraphModule*>(&module)) {
       for (Node* n : inner->graph().node_list())
@@ -469,6 +471,9 @@ class Reporter {
     remark(integers, " of ", layers_.size(), " layers compute on integers; ", float_weights, " of ",
            with_weight, " layers with a weight are float");
     if (!uncalibrated.empty()) remark("observers have seen no data at ", uncalibrated);
+    if (const auto* graph = dynamic_cast<const GraphModule*>(&model_))
+      for (const std::string& name : names_note(*graph, without_effect_note))
+        remark("the qconfig of '", name, "' has no effect: no step of the graph is its");
     if (const std::size_t hooks = user_hooks(model_)) remark("hooks of users: ", hooks);
     if (whole_sqnr_) remark("the whole network: SQNR ", *whole_sqnr_, " dB");
     remark("kernels use ", kernels::name(kernels::active()));

@@ -10,6 +10,7 @@
 #include "adze/ao/nn/intrinsic/quantized/linear_relu.h"
 #include "adze/ao/nn/qat/linear.h"
 #include "adze/ao/nn/quantized/reference/linear.h"
+#include "adze/ao/quantization/equalize_fx.h"
 #include "adze/ao/quantization/observer_base.h"
 #include "adze/core/ops.h"
 #include "adze/fx/hook_point.h"
@@ -30,7 +31,7 @@ bool is(const Module& module) {
 }
 
 bool stands_for_no_module(const Module& module) {
-  return is<adze::fx::HookPoint>(module) ||
+  return is<adze::fx::HookPoint>(module) || is<InputEqualizationObserver>(module) ||
          (is<adze::fx::Scope>(module) && !is<adze::fx::GraphModule>(module));
 }
 

@@ -11,6 +11,7 @@
 #include "adze/nn/traversal.h"
 
 #include "quantization/fx/calibrated_zeros.h"
+#include "quantization/fx/equalization.h"
 #include "quantization/fx/graph_state.h"
 #include "quantization/fx/match.h"
 #include "quantization/fx/node_qconfigs.h"
@@ -48,6 +49,7 @@ class Converter {
   }
 
   void run() {
+    apply_equalization(module_, where_);
     warn_of_late_masks();
     preserve(module_, module_, options_.convert_custom_config.preserved_attributes(), where_);
     convert_standalone_modules();

@@ -72,7 +72,8 @@ bool computes(GraphModule& module, const Node& node) {
            op != &ops::quantize_per_tensor_dynamic && op != &ops::requantize;
   if (!node.is_module_call()) return false;
   adze::nn::Module& m = *module.submodule(node);
-  return !dynamic_cast<ObserverOrFakeQuant*>(&m) && !dynamic_cast<adze::fx::HookPoint*>(&m);
+  return !dynamic_cast<ObserverOrFakeQuant*>(&m) && !dynamic_cast<adze::fx::HookPoint*>(&m) &&
+         !dynamic_cast<InputEqualizationObserver*>(&m);
 }
 
 std::string scope_of(const Node& node) {

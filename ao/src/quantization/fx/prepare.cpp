@@ -9,6 +9,7 @@
 #include "adze/nn/traversal.h"
 
 #include "quantization/fx/calibrated_zeros.h"
+#include "quantization/fx/equalization.h"
 #include "quantization/fx/fuse.h"
 #include "quantization/fx/node_qconfigs.h"
 #include "quantization/fx/observation.h"
@@ -55,6 +56,7 @@ class Preparer {
         mapping_(mapping),
         examples_(example_inputs),
         custom_(options.prepare_custom_config),
+        equalization_(options.equalization_config),
         backend_(backend_of(options.backend_config)),
         is_qat_(is_qat),
         where_(is_qat ? "prepare_qat_fx" : "prepare_fx") {}
@@ -70,6 +72,7 @@ class Preparer {
     module_ = trace(root_, examples_, leaf_names, leaf_classes, where_);
     check_indexes();
     check_names(mapping_, *root_, *module_, backend_, where_);
+    note_names(*module_, without_effect_note, names_without_effect(mapping_, *module_));
     fuse(*module_, backend_);
     preserve(*module_, *root_, custom_.preserved_attributes(), where_);
     qconfigs_ = node_qconfigs(*module_, mapping_, backend_);
@@ -77,6 +80,7 @@ class Preparer {
     replace_modules();
     insert_observers();
     note_prefixes();
+    insert_equalization(*module_, equalization_, backend_, where_);
     warn_of_floats();
     module_->notes[stage_note] = "prepared";
     module_->notes[qat_note] = is_qat_;
@@ -387,6 +391,7 @@ class Preparer {
   const QConfigMapping& mapping_;
   const std::vector<Value>& examples_;
   const PrepareCustomConfig& custom_;
+  const EqualizationMapping& equalization_;
   const BackendConfig& backend_;
   bool is_qat_;
   const char* where_;

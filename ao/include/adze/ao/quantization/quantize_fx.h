@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "adze/ao/quantization/custom_config.h"
+#include "adze/ao/quantization/equalize_fx.h"
 #include "adze/fx/graph_module.h"
 
 namespace adze::ao::quantization {
@@ -33,6 +34,8 @@ GraphModulePtr fuse_fx(const adze::nn::ModulePtr& model, const FuseFxOptions& op
 
 struct PrepareFxOptions {
   PrepareCustomConfig prepare_custom_config = {};
+  /// Layers whose input channels are equalized; convert does it. Not for training.
+  EqualizationMapping equalization_config = {};
   const BackendConfig* backend_config = nullptr;  // null: native
   bool inplace = false;
 };
