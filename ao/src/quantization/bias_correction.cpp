@@ -7,8 +7,11 @@
 #include "adze/ao/nn/quantized/linear.h"
 #include "adze/ao/nn/quantized/reference/linear.h"
 #include "adze/core/creation.h"
+#include "adze/core/ops.h"
 #include "adze/nn/traversal.h"
 
+#include "ns/pairs.h"
+#include "quantization/fx/function_steps.h"
 #include "quantization/positions.h"
 #include "quantization/watch.h"
 
@@ -16,6 +19,7 @@ namespace adze::ao::quantization {
 namespace {
 
 using adze::nn::Module;
+using adze::nn::Parameter;
 namespace nnq = ao::nn::quantized;
 
 // Mean over all dimensions but the last.
@@ -38,10 +42,20 @@ class FeatureMean {
   std::size_t rows_ = 0;
 };
 
+// A module, or a functional layer of a graph.
+struct Layer {
+  Module* module = nullptr;
+  adze::fx::GraphModule* graph = nullptr;
+  adze::fx::Node* node = nullptr;
+
+  explicit operator bool() const { return module || node; }
+  bool has_relu() const { return module ? ends_in_relu(*module) : graph_mode::ends_in_relu(*node); }
+};
+
 // A quantized layer with a bias.
 struct Target {
   std::string path;
-  Module *quantized, *partner;
+  Layer quantized, partner;
   FeatureMean expected;
 };
 
@@ -49,21 +63,51 @@ bool is_quantized_layer(Module& holder) {
   return dynamic_cast<nnq::LinearBase*>(&holder) || dynamic_cast<nnq::reference::Linear*>(&holder);
 }
 
-Tensor bias_of(Module& module) {
-  return module.slot_holder().find_parameter("bias")->value().detach();
+// The bias of a functional layer with a quantized weight, or nullptr.
+Parameter* quantized_layer_bias(const graph_mode::FunctionStep& step) {
+  const auto at = graph_mode::weight_arguments(*step.node->function());
+  const auto& args = step.node->args();
+  if (!at || std::max(at->weight, at->bias) >= args.size() || !args[at->weight].is_node())
+    return nullptr;
+  const bool is_reference = args[at->weight].node()->calls(ops::dequantize);
+  if (!is_reference && !step.node->target().starts_with("quantized::")) return nullptr;
+  return graph_mode::parameter_behind(*step.graph, args[at->bias]);
 }
 
-void set_bias(Module& module, const Tensor& bias) {
-  Module& holder = module.slot_holder();
-  if (auto* layer = dynamic_cast<nnq::LinearBase*>(&holder)) {
-    layer->set_weight_bias(layer->weight_bias().first, bias);
+Parameter& bias_parameter(const Layer& layer) {
+  if (layer.module) return *layer.module->slot_holder().find_parameter("bias");
+  const auto at = graph_mode::weight_arguments(*layer.node->function());
+  return *graph_mode::parameter_behind(*layer.graph, layer.node->arg(at->bias));
+}
+
+Tensor bias_of(const Layer& layer) {
+  return bias_parameter(layer).value().detach();
+}
+
+void set_bias(const Layer& layer, const Tensor& bias) {
+  Parameter& parameter = bias_parameter(layer);
+  Module* holder = layer.module ? &layer.module->slot_holder() : nullptr;
+  if (auto* linear = dynamic_cast<nnq::LinearBase*>(holder)) {
+    linear->set_weight_bias(linear->weight_bias().first, bias);
+  } else if (holder) {
+    parameter.set(bias);
   } else {
-    holder.find_parameter("bias")->set(bias);
+    // A slot of its own: the float network may hold the other one.
+    parameter.rebind(std::make_shared<adze::nn::Slot>(bias));
   }
 }
 
-void add_mean(TemporaryHooks& hooks, Module& module, FeatureMean& mean, bool relu) {
-  hooks.add(module, [&mean, relu](Module&, const std::vector<Value>&, Value& output) {
+template <class F>
+void add_hook(TemporaryHooks& hooks, const Layer& layer, F hook) {
+  if (layer.module) {
+    hooks.add(*layer.module, hook);
+  } else {
+    hooks.add(*layer.graph, *layer.node, hook);
+  }
+}
+
+void add_mean(TemporaryHooks& hooks, const Layer& layer, FeatureMean& mean, bool relu) {
+  add_hook(hooks, layer, [&mean, relu](Module&, const std::vector<Value>&, Value& output) {
     mean.add(comparable(output.to_tensor(), relu));
   });
 }
@@ -78,8 +122,9 @@ class Correction {
       Module* partner = adze::nn::find_module(float_model, path);
       check(partner != nullptr, "bias_correction: the float network has no module '", shown(path),
             "'");
-      targets_.push_back({path, module, partner, {}});
+      targets_.push_back({path, {.module = module}, {.module = partner}, {}});
     }
+    add_functional_layers();
   }
 
   void apply() {
@@ -88,26 +133,45 @@ class Correction {
     for (const Target& t : targets_)
       if (std::find(order.begin(), order.end(), &t) == order.end())
         warn("bias_correction: '", shown(t.path), "' does not run; its bias stays");
-    std::vector<std::pair<Module*, Tensor>> before;
+    std::vector<std::pair<Layer, Tensor>> before;
     try {
       for (const Target* t : order) {
-        const Tensor bias = bias_of(*t->quantized);
+        const Tensor bias = bias_of(t->quantized);
         const Tensor corrected = corrected_bias(*t, bias);
         before.emplace_back(t->quantized, bias.clone());
-        set_bias(*t->quantized, corrected);
+        set_bias(t->quantized, corrected);
       }
     } catch (...) {
-      for (const auto& [module, bias] : before) set_bias(*module, bias);
+      for (const auto& [layer, bias] : before) set_bias(layer, bias);
       throw;
     }
   }
 
  private:
+  void add_functional_layers() {
+    const auto partners = graph_mode::function_steps(float_model_);
+    std::vector<const adze::nn::Slot*> met;
+    for (const auto& step : graph_mode::function_steps(quantized_model_)) {
+      const Parameter* bias = quantized_layer_bias(step);
+      if (!bias || !bias->defined()) continue;
+      const auto partner = std::find_if(partners.begin(), partners.end(),
+                                        [&](const auto& p) { return p.name == step.name; });
+      check(partner != partners.end(), "bias_correction: the float network has no step '",
+            step.name, "'");
+      check(std::find(met.begin(), met.end(), bias->slot().get()) == met.end(),
+            "bias_correction: '", step.name, "' shares its bias with another layer");
+      met.push_back(bias->slot().get());
+      targets_.push_back({step.name,
+                          {.graph = step.graph, .node = step.node},
+                          {.graph = partner->graph, .node = partner->node},
+                          {}});
+    }
+  }
+
   void measure_float() {
     TemporaryHooks hooks;
     for (Target& t : targets_)
-      add_mean(hooks, *t.partner, t.expected,
-               ends_in_relu(*t.quantized) && !ends_in_relu(*t.partner));
+      add_mean(hooks, t.partner, t.expected, t.quantized.has_relu() && !t.partner.has_relu());
     run_(float_model_);
   }
 
@@ -115,7 +179,7 @@ class Correction {
     std::vector<Target*> order;
     TemporaryHooks hooks;
     for (Target& t : targets_)
-      hooks.add(*t.quantized, [&order, &t](Module&, const std::vector<Value>&, Value&) {
+      add_hook(hooks, t.quantized, [&order, &t](Module&, const std::vector<Value>&, Value&) {
         if (std::find(order.begin(), order.end(), &t) == order.end()) order.push_back(&t);
       });
     run_(quantized_model_);
@@ -126,7 +190,7 @@ class Correction {
     FeatureMean came;
     {
       TemporaryHooks hooks;
-      add_mean(hooks, *t.quantized, came, ends_in_relu(*t.partner) && !ends_in_relu(*t.quantized));
+      add_mean(hooks, t.quantized, came, t.partner.has_relu() && !t.quantized.has_relu());
       run_(quantized_model_);
     }
     check(!t.expected.empty() && !came.empty(), "bias_correction: '", shown(t.path),
@@ -150,17 +214,23 @@ class Correction {
   std::deque<Target> targets_;  // hooks refer to its elements
 };
 
+void correct(Module& float_model, Module& quantized_model, const TensorList& inputs,
+             const RunFunction& run) {
+  const Undisturbed float_guard(float_model), quantized_guard(quantized_model);
+  const adze::nn::ModulePtr root = ns::comparable_form(float_model, quantized_model, inputs);
+  Correction(*root, quantized_model, run).apply();
+}
+
 }  // namespace
 
 void bias_correction(Module& float_model, Module& quantized_model, const RunFunction& run) {
   check(static_cast<bool>(run), "bias_correction: the run function is empty");
-  const Undisturbed float_guard(float_model), quantized_guard(quantized_model);
-  Correction(float_model, quantized_model, run).apply();
+  correct(float_model, quantized_model, {}, run);
 }
 
 void bias_correction(Module& float_model, Module& quantized_model, const TensorList& inputs) {
   check(!inputs.empty(), "bias_correction: needs inputs, got none");
-  bias_correction(float_model, quantized_model, [&](Module& model) {
+  correct(float_model, quantized_model, inputs, [&](Module& model) {
     for (const Tensor& input : inputs) model(input);
   });
 }

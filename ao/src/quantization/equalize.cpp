@@ -8,6 +8,7 @@
 #include "adze/core/ops.h"
 #include "adze/nn/linear.h"
 
+#include "quantization/fx/graph_state.h"
 #include "quantization/positions.h"
 
 namespace adze::ao::quantization {
@@ -87,6 +88,22 @@ void equalize_pair(const Pair& pair) {
   scale(second.weight, s);
 }
 
+// In a graph, observers are steps behind a layer.
+void check_uncalibrated(Module& root, const Layer& layer) {
+  adze::nn::for_each_module(root, [&](const std::string&, Module& m) {
+    auto* graph = dynamic_cast<adze::fx::GraphModule*>(&m);
+    if (!graph) return;
+    for (const adze::fx::Node& n : graph->graph().nodes()) {
+      const auto observer = graph_mode::observer_at(*graph, n);
+      if (!observer || !observer->has_data() || !n.arg(0).is_node()) continue;
+      const adze::fx::Node& observed = *n.arg(0).node();
+      check(!observed.is_module_call() || graph->submodule(observed).ptr().get() != layer.module,
+            "equalize: ", layer.name,
+            " is calibrated already, with the range it has before; equalize first, then calibrate");
+    }
+  });
+}
+
 // A weight that is used at another place too would change there what it computes.
 void check_used_once(Module& root, const Layer& layer) {
   const adze::nn::Linear& linear = *linear_in(*layer.module);
@@ -128,6 +145,7 @@ adze::nn::ModulePtr equalize(const adze::nn::ModulePtr& model,
   for (const auto& [name1, name2] : pairs) {
     found.push_back({layer(name1), layer(name2)});
     check_pair(found.back(), "equalize");
+    check_uncalibrated(*root, found.back().first);
     for (const Layer& l : {found.back().first, found.back().second}) {
       check_used_once(*root, l);
       const Parameter* weight = &linear_in(*l.module)->weight;

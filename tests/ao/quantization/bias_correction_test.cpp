@@ -6,6 +6,7 @@
 #include "adze/ao/quantization/equalize.h"
 
 #include "ao/composability_support.h"
+#include "ao/graph_network.h"
 #include "support/catch.h"
 
 using namespace adze;
@@ -236,4 +237,47 @@ TEST_CASE("Layers that do not run keep their bias, with a warning", "[ao][bias_c
   tq::bias_correction(*net, *q, [](nn::Module& m) { (*nn::find_module(m, "0"))(data(1)); });
   CHECK(warnings.mention("'1' does not run; its bias stays"));
   CHECK(layer(*q, "1").bias.value().equal(before));
+}
+
+TEST_CASE("Layers of graphs are corrected, functional ones too", "[ao][bias_correction][fx]") {
+  const auto net = mixed_network();
+  const auto observed = calibrated(net);
+  for (const bool reference : {false, true}) {
+    CAPTURE(reference);
+    const auto q = reference ? tq::convert_to_reference_fx(observed) : tq::convert_fx(observed);
+    // Errors with a mean, as coarse grids make them.
+    for (const char* name : {"b.bias", "v"}) {
+      nn::Parameter& bias = *nn::find_parameter(*q, name);
+      if (nn::Module* m = nn::find_module(*q, "b"); std::string(name) == "b.bias" && !reference)
+        m->as<nnq::Linear>().set_weight_bias(m->as<nnq::Linear>().weight_bias().first,
+                                             bias.value().detach() + 0.3);
+      else
+        bias.set(bias.value().detach() + 0.3);
+    }
+    const Tensor x = rows_of_8(128, 8);
+    const NoGrad guard;
+    const Tensor wanted = (*net)(x);
+    const double before = ao::ns::compute_sqnr(wanted, (*q)(x));
+    const std::string graph = q->graph().str();
+    tq::bias_correction(*net, *q, {x});
+    CHECK(ao::ns::compute_sqnr(wanted, (*q)(x)) > before + 6);
+    CHECK(q->graph().str() == graph);
+    CHECK(std::abs(mean((*q)(x)-wanted).item()) < 0.01);
+  }
+  // The float network keeps its own bias.
+  CHECK(nn::find_parameter(*net, "v")->value().equal(
+      nn::find_parameter(*mixed_network(), "v")->value()));
+}
+
+TEST_CASE("A functional layer without a partner cannot be corrected",
+          "[ao][bias_correction][fx][errors]") {
+  const auto q = tq::convert_fx(calibrated());
+  const auto other =
+      nn::make<Net>(std::vector<Part>{fc("a", 8, 8), fc("b", 8, 8), fc("last", 8, 3)},
+                    [](Net& n, const Tensor& x) { return n("last", n("b", n("a", x))); });
+  const nn::StateDict before = nn::state_dict(*q);
+  CHECK_THROWS_WITH(tq::bias_correction(*other, *q, {rows_of_8()}),
+                    ContainsSubstring("the float network has no step 'linear'"));
+  for (const auto& [name, tensor] : nn::state_dict(*q).tensors)
+    CHECK(tensor.equal(before.at(name)));
 }

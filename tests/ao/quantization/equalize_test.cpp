@@ -5,6 +5,7 @@
 #include "adze/ao/nn/quantized/reference/linear.h"
 
 #include "ao/composability_support.h"
+#include "ao/graph_network.h"
 #include "support/catch.h"
 
 using namespace adze;
@@ -299,4 +300,19 @@ TEST_CASE("Quantized, reference and calibrated layers are not equalized", "[ao][
                tq::equalize(dynamic, {{"0", "2"}});
              }),
              ContainsSubstring("got adze::ao::nn::quantized::dynamic::Linear"));
+}
+
+TEST_CASE("Layers of graphs are equalized by their paths", "[ao][equalize][fx]") {
+  manual_seed(9);
+  const auto net = nn::make<nn::Sequential>(nn::Linear(8, 8), nn::ReLU(), nn::Linear(8, 8));
+  net->eval();
+  const auto eager = tq::equalize(net, {{"0", "2"}}, {.inplace = false});
+  const auto graph = tq::equalize(prepared(net), {{"0", "2"}}, {.inplace = false});
+  for (const char* name : {"0.weight", "0.bias", "2.weight"}) {
+    CAPTURE(name);
+    CHECK(
+        nn::find_parameter(*graph, name)->value().equal(nn::find_parameter(*eager, name)->value()));
+  }
+  CHECK_THROWS_WITH(tq::equalize(calibrated(net), {{"0", "2"}}),
+                    ContainsSubstring("'0' is calibrated already"));
 }

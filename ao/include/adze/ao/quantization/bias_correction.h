@@ -16,10 +16,11 @@ namespace adze::ao::quantization {
 /// compared behind the ReLU.
 ///
 /// Quantized layers are those with an int8 or float16 weight (static or dynamic) or in reference
-/// form, that have a bias; layers that do not run stay as they are, with a warning. Both networks
-/// run in eval mode and are left as they were, but for the biases. Throws, and changes nothing,
-/// when a layer has no partner, when outputs differ in features or are not finite, and when a
-/// network throws.
+/// form, that have a bias, functional layers of graphs too. An eager float network is traced when
+/// the quantized one is a graph. Layers that do not run stay as they are, with a warning. Both
+/// networks run in eval mode and are left as they were, but for the biases. Throws, and changes
+/// nothing, when a layer has no partner, when functional layers share a bias, when outputs differ
+/// in features or are not finite, and when a network throws.
 void bias_correction(adze::nn::Module& float_model, adze::nn::Module& quantized_model,
                      const TensorList& inputs);
 /// The same with a function that runs a network on data; it must give both the same.
