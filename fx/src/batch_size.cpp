@@ -38,8 +38,11 @@ class Follower {
 
   void run() {
     for (const BatchTrace& other : others_) {
-      if (other.graph->size() != trace_.graph->size() || other.constants != trace_.constants)
-        return depends("other steps, or makes tensors of another shape");
+      if (other.graph->size() != trace_.graph->size()) return depends("other steps");
+      if (!std::equal(other.constants.begin(), other.constants.end(), trace_.constants.begin(),
+                      trace_.constants.end(),
+                      [](const Tensor& a, const Tensor& b) { return a.equal(b); }))
+        return depends("with other constants");
     }
     std::vector<std::vector<Node*>> columns;
     for (const BatchTrace& other : others_) columns.push_back(other.graph->node_list());

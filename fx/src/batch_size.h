@@ -19,7 +19,7 @@ std::vector<Value> with_more_rows(const std::vector<Value>& inputs, std::int64_t
 struct BatchTrace {
   Graph* graph;
   std::int64_t rows;
-  std::vector<Shape> constants;  // shapes of the tensors that forward made
+  std::vector<Tensor> constants;  // the tensors that forward made
 };
 
 /// Replaces integers in the arguments of `trace` that grow with the number of rows, as the other

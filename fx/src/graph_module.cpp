@@ -56,6 +56,8 @@ void GraphModule::set_graph(Graph graph) {
 // ---- members ------------------------------------------------------------------------------------
 
 Scope& GraphModule::scope_of(const std::string& path, std::string& name) {
+  check(!path.empty() && path.front() != '.' && path.back() != '.' && path.find("..") == path.npos,
+        "GraphModule: '", path, "' is no path");
   Scope* at = this;
   std::string_view rest = path;
   for (std::size_t dot = rest.find('.'); dot != rest.npos; dot = rest.find('.')) {
@@ -78,6 +80,7 @@ Scope& GraphModule::scope_of(const std::string& path, std::string& name) {
 }
 
 void GraphModule::add_submodule(const std::string& path, nn::ModulePtr module) {
+  check(module != nullptr, "GraphModule: '", path, "' needs a module, got none");
   // Below a module that is called as a whole it is there already.
   if (nn::Submodule* at = nn::find_submodule(*this, path); at && at->ptr() == module) return;
   std::string name;
@@ -87,14 +90,14 @@ void GraphModule::add_submodule(const std::string& path, nn::ModulePtr module) {
 }
 
 void GraphModule::add_parameter(const std::string& path, const nn::Parameter& parameter) {
+  check(split_last(path).second == parameter.name(), "GraphModule: '", path,
+        "' does not end with '", parameter.name(), "', the name of the tensor");
   // A tensor of a module that the graph calls is there already.
   if (const nn::Parameter* present = nn::find_parameter(*this, path);
       present && present->slot() == parameter.slot())
     return;
   std::string name;
   Scope& scope = scope_of(path, name);
-  check(name == parameter.name(), "GraphModule: '", path, "' does not end with '", parameter.name(),
-        "', the name of the tensor");
   if (parameter.persistent()) {
     scope.set_parameter(parameter);
   } else {

@@ -1,7 +1,10 @@
 #include "adze/fx/interpreter.h"
 
+#include "adze/core/ops.h"
 #include "adze/fx/tracer.h"
 #include "adze/nn/traversal.h"
+
+#include "plan.h"
 
 namespace adze::fx {
 
@@ -10,6 +13,8 @@ Value Interpreter::run(std::span<const Value> args,
   inputs_ = nn::detail::with_defaults(module_->forward_args(), args);
   check(inputs_.size() == graph().placeholders().size(), "Interpreter: forward takes ",
         graph().placeholders().size(), " arguments, got ", args.size());
+  const std::vector<Node*> placeholders = graph().placeholders();
+  for (std::size_t i = 0; i < inputs_.size(); ++i) check_traced_value(*placeholders[i], inputs_[i]);
   results_ = initial;
   std::unordered_map<const Node*, const Node*> last_user;
   for (const Node& n : graph().nodes())
@@ -73,7 +78,22 @@ Value Interpreter::get_attr(Node& node) {
   return module_->parameter(node).value();
 }
 
+namespace {
+Symbol* symbol_in(const Value& v) {
+  if (v.is_tensor()) return v.to_tensor().defined() ? v.to_tensor().symbol() : nullptr;
+  if (v.is_list())
+    for (const Value& e : v.to_list())
+      if (Symbol* s = symbol_in(e)) return s;
+  return nullptr;
+}
+}  // namespace
+
+// A symbol may stand for a number or a list, which the types of an op would refuse. Taking an
+// element out of a list that is known is no step.
 Value Interpreter::call_function(Node& node, std::vector<Value> args) {
+  if (node.calls(ops::getitem) && args[0].is_list()) return node.function()->call_boxed(args);
+  for (const Value& a : args)
+    if (Symbol* s = symbol_in(a)) return s->interceptor->record(*node.function(), std::move(args));
   return node.function()->call_boxed(args);
 }
 

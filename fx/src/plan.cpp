@@ -1,5 +1,6 @@
 #include "plan.h"
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "adze/nn/traversal.h"
@@ -37,6 +38,14 @@ class Registers {
 };
 
 }  // namespace
+
+void check_traced_value(const Node& placeholder, const Value& given) {
+  if (placeholder.args().size() < 2) return;
+  const Value& traced = placeholder.arg(0).constant();
+  check(same_value(given, traced) || same_number(given, traced),
+        "forward: the network was traced with '", placeholder.target(), "' = ", traced.str(),
+        " and computes nothing else, got ", given.str(), "; trace it again with that value");
+}
 
 Plan::Plan(GraphModule& module) : version_(module.graph().version()) {
   Graph& graph = module.graph();
@@ -81,6 +90,13 @@ Plan::Plan(GraphModule& module) : version_(module.graph().version()) {
     }
     return all;
   };
+  const auto note_scope = [&](const nn::Module& m) {
+    const auto* scope = dynamic_cast<const Scope*>(&m);
+    if (scope && std::none_of(scopes_.begin(), scopes_.end(),
+                              [&](const auto& known) { return known.first == scope; }))
+      scopes_.emplace_back(scope, scope->edits());
+  };
+  note_scope(module);
   const auto note_way = [&](const std::string& path) {
     nn::Module* at = &module;
     std::string_view rest = path;
@@ -92,6 +108,7 @@ Plan::Plan(GraphModule& module) : version_(module.graph().version()) {
       handles_.emplace_back(child, child->ptr().get());
       owners_.push_back(child->ptr());
       at = child->ptr().get();
+      note_scope(*at);
     }
   };
 
@@ -128,6 +145,8 @@ Plan::Plan(GraphModule& module) : version_(module.graph().version()) {
 
 bool Plan::is_current(const GraphModule& module) const {
   if (version_ != module.graph().version()) return false;
+  for (const auto& [scope, edits] : scopes_)
+    if (scope->edits() != edits) return false;
   for (const auto& [handle, target] : handles_)
     if (handle->ptr().get() != target) return false;
   return true;
@@ -154,12 +173,7 @@ void Plan::load_inputs(std::span<const Value> args, std::vector<Value>& register
     check(i < args.size() || !n.args().empty(), "forward: argument '", n.target(),
           "' is missing and has no default");
     const Value& given = i < args.size() ? args[i] : n.arg(0).constant();
-    if (inputs_[i].only_default && i < args.size()) {
-      const Value& traced = n.arg(0).constant();
-      check(same_value(given, traced) || same_number(given, traced), "forward: the network was ",
-            "traced with '", n.target(), "' = ", traced.str(), " and computes nothing else, got ",
-            given.str(), "; trace it again with that value");
-    }
+    if (inputs_[i].only_default && i < args.size()) check_traced_value(n, given);
     registers[static_cast<std::size_t>(inputs_[i].reg)] = given;
   }
 }

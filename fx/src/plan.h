@@ -9,6 +9,9 @@
 
 namespace adze::fx {
 
+/// Throws when a graph was traced for one value of that input only, and `given` is another.
+void check_traced_value(const Node& placeholder, const Value& given);
+
 /// A graph made ready to run: targets resolved, results in numbered registers that are free again
 /// after their last use.
 class Plan {
@@ -54,7 +57,9 @@ class Plan {
 
   std::uint64_t version_;
   std::vector<std::pair<const nn::Submodule*, const nn::Module*>> handles_;
-  std::vector<nn::ModulePtr> owners_;  // keeps handles_ alive
+  std::vector<std::pair<const Scope*, std::uint64_t>> scopes_;  // with their edits
+  // Keeps scopes_ alive, and handles_ as long as no edit took one away.
+  std::vector<nn::ModulePtr> owners_;
   std::vector<Input> inputs_;
   std::vector<Step> steps_;
   Source result_;

@@ -24,6 +24,7 @@ void Scope::set_child(const std::string& name, nn::ModulePtr module) {
     it->set(std::move(module));
   } else {
     children_.emplace_back(name, std::move(module));
+    ++edits_;
     list();
   }
 }
@@ -36,17 +37,20 @@ void Scope::set_parameter(const nn::Parameter& parameter) {
     *it = parameter;
   } else {
     parameters_.push_back(parameter);
+    ++edits_;
   }
 }
 
 bool Scope::remove(std::string_view name) {
   if (const auto p = find_in(parameters_, name); p != parameters_.end()) {
     parameters_.erase(p);
+    ++edits_;
     return true;
   }
   const auto m = find_in(children_, name);
   if (m == children_.end()) return false;
   children_.erase(m);
+  ++edits_;
   return true;
 }
 

@@ -42,6 +42,7 @@ struct Tracer::Run {
   std::unordered_map<const nn::Slot*, std::string> slot_paths;
   std::unordered_map<std::string, Tensor> attributes;  // symbols of parameters, by path
   std::vector<std::pair<Node*, Tensor>> constants;
+  bool draws_numbers = false;                               // forward took random numbers
   std::map<std::string, nn::ModulePtr> hook_points;         // by path
   std::vector<std::pair<std::string, std::string>> scopes;  // path and type, innermost last
   std::vector<Node*> elements;  // getitem nodes, made whether or not somebody uses them
@@ -57,22 +58,33 @@ struct Tracer::Run {
 
 namespace {
 
+// Takes back, at the end of the scope, the random numbers that were drawn in it.
+class KeepRandomNumbers {
+ public:
+  KeepRandomNumbers() = default;
+  ~KeepRandomNumbers() { default_generator().set_offset(offset_); }
+  KeepRandomNumbers(const KeepRandomNumbers&) = delete;
+  KeepRandomNumbers& operator=(const KeepRandomNumbers&) = delete;
+
+  bool drawn() const { return default_generator().offset() != offset_; }
+
+ private:
+  std::uint64_t offset_ = default_generator().offset();
+};
+
 // Ops and modules run on example inputs: not traced, not differentiated, and without taking numbers
 // from the stream that the network would have used.
 class RunExamples {
  public:
-  RunExamples() : offset_(default_generator().offset()) {}
-  ~RunExamples() {
-    nn::CallInterceptor::set_active(previous_);
-    default_generator().set_offset(offset_);
-  }
+  RunExamples() = default;
+  ~RunExamples() { nn::CallInterceptor::set_active(previous_); }
   RunExamples(const RunExamples&) = delete;
   RunExamples& operator=(const RunExamples&) = delete;
 
  private:
   nn::CallInterceptor* previous_ = nn::CallInterceptor::set_active(nullptr);
   NoGrad no_grad_;
-  std::uint64_t offset_;
+  KeepRandomNumbers random_;
 };
 
 // Restores what the thread had at the end of the scope.
@@ -150,22 +162,29 @@ bool Tracer::is_leaf_module(nn::Module& module, const std::string&) const {
 // forward made it.
 class Tracer::ScopedInterpreter : public Interpreter {
  public:
-  ScopedInterpreter(GraphModule& module, Run& run) : Interpreter(module), run_(run) {}
+  ScopedInterpreter(GraphModule& module, Run& run)
+      : Interpreter(module), run_(run), at_(run.scopes.back().first) {}
 
  protected:
   Value run_node(Node& node) override {
-    if (node.function()) run_.scopes.back() = {node.meta.module_path, node.meta.module_type};
+    if (node.function())
+      run_.scopes.back() = {nn::join_path(at_, node.meta.module_path), node.meta.module_type};
     return Interpreter::run_node(node);
   }
 
  private:
   Run& run_;
+  std::string at_;  // path of the module
 };
 
 Value Tracer::run_root(nn::Module& root, std::span<const Value> inputs) {
-  if (auto* graph = dynamic_cast<GraphModule*>(&root))
-    return ScopedInterpreter(*graph, *run_).run(inputs);
-  return root.call_forward(inputs);
+  return forward_of(root, inputs);
+}
+
+Value Tracer::forward_of(nn::Module& module, std::span<const Value> args) {
+  if (auto* graph = dynamic_cast<GraphModule*>(&module))
+    return ScopedInterpreter(*graph, *run_).run(args);
+  return module.call_forward(args);
 }
 
 // ---- values and symbols -------------------------------------------------------------------------
@@ -176,14 +195,17 @@ Tensor Tracer::symbol(Node& node, const std::optional<Value>& example) {
   s->interceptor = s->link.get();
   s->node = &node;
   s->example = example;
-  if (!example) return make_symbolic(std::move(s), std::nullopt);
+  if (!example || !example->is_tensor()) return make_symbolic(std::move(s), std::nullopt);
   const Tensor t = example->to_tensor();
   node.meta.tensor = TensorMetadata{t.sizes(), t.dtype(), false, t.quantizer()};
   return make_symbolic(std::move(s), t.sizes(), t.dtype(), t.quantizer());
 }
 
 Value Tracer::symbols(Node& node, const std::optional<Value>& example, OpResults results) {
-  if (example && !example->is_list() && !example->is_tensor()) return *example;
+  // A number that a step computes is a symbol too: it may be another at the next run.
+  const auto is_number = [](const Value& v) { return v.is_bool() || v.is_int() || v.is_double(); };
+  if (example && !example->is_list() && !example->is_tensor() && !is_number(*example))
+    return *example;
   const bool packed = example ? example->is_list() : results.packed;
   if (!packed) return symbol(node, example);
   const std::size_t count = example ? example->to_list().size() : results.count;
@@ -216,6 +238,11 @@ Argument Tracer::constant(const Tensor& value) {
   do {
     name = "_tensor_constant" + std::to_string(n++);
   } while (run_->root->find_parameter(name) || run_->root->find_child(name));
+  if (value.requires_grad())
+    warn(
+        "trace: a tensor that requires a gradient, but is no Parameter that fields() lists, "
+        "becomes ",
+        "the constant '", name, "' of the graph");
   Node& node = run_->graph.get_attr(name);
   run_->note(node);
   node.meta.tensor = TensorMetadata{value.sizes(), value.dtype(), false, value.quantizer()};
@@ -303,7 +330,7 @@ std::optional<Value> Tracer::call_module(nn::Module& module, std::span<const Val
     return trace_through(module, path, {args.begin(), args.end()});
   }
   std::optional<Value> example;
-  if (const auto values = examples_of<NodeSymbol>(args)) {
+  if (const auto values = examples_of<NodeSymbol>(args); values && run_->example_root) {
     RunExamples guard;
     example = nn::find_module(*run_->example_root, path)->call_forward(*values);
   }
@@ -329,7 +356,7 @@ Value Tracer::trace_through(nn::Module& module, const std::string& path, std::ve
     }
   }
   run_->scopes.emplace_back(path, module.type());
-  Value output = module.call_forward(args);
+  Value output = forward_of(module, args);
   run_->scopes.pop_back();
   if (module.user_forward_hooks().empty()) return output;
 
@@ -422,10 +449,12 @@ std::unique_ptr<Tracer::Run> Tracer::trace_once(const nn::ModulePtr& root,
   });
   if (!options.example_inputs.empty()) run_->example_root = copy_for_examples(root);
   const NoGrad no_grad;
+  const KeepRandomNumbers random;  // every trace draws the same
   const Active active(this);
   run_->scopes.emplace_back("", root->type());
   const Value result = run_root(*root, make_inputs(root->forward_args(), options));
   run_->graph.output(argument(result));
+  run_->draws_numbers = random.drawn();
   for (auto it = run_->elements.rbegin(); it != run_->elements.rend(); ++it)
     if ((*it)->users().empty()) run_->graph.erase_node(**it);
   put_reads_before_users(run_->graph);
@@ -459,9 +488,8 @@ std::shared_ptr<GraphModule> Tracer::assemble(Run& run) const {
 
 std::shared_ptr<GraphModule> Tracer::trace(const nn::ModulePtr& root, const TraceOptions& options) {
   check(root != nullptr, "trace: needs a network, got none");
-  const std::uint64_t drawn = default_generator().offset();
   const std::unique_ptr<Run> run = trace_once(root, options);
-  if (default_generator().offset() != drawn)
+  if (run->draws_numbers)
     warn("trace: forward of ", root->type(),
          " draws random numbers that are no op of the graph; those of this trace become constants");
   for (const Node& n : run->graph.nodes())
@@ -484,11 +512,11 @@ std::shared_ptr<GraphModule> Tracer::trace(const nn::ModulePtr& root, const Trac
     }
     if (others.size() < traces.size() + 1) return assemble(*run);
     BatchTrace t{&others.back()->graph, *rows + more, {}};
-    for (const auto& [node, value] : others.back()->constants) t.constants.push_back(value.sizes());
+    for (const auto& [node, value] : others.back()->constants) t.constants.push_back(value);
     traces.push_back(std::move(t));
   }
   BatchTrace first{&run->graph, *rows, {}};
-  for (const auto& [node, value] : run->constants) first.constants.push_back(value.sizes());
+  for (const auto& [node, value] : run->constants) first.constants.push_back(value);
   follow_batch_size(first, traces, options.example_inputs);
   return assemble(*run);
 }

@@ -122,7 +122,7 @@ void Module::prepare_first_call() {
 Tensor Module::operator()(const Tensor& x) {
   if (!ready_.load(std::memory_order_acquire)) [[unlikely]]
     prepare_first_call();
-  if ((pre_hooks_.empty() && hooks_.empty() && !x.is_symbolic())) [[likely]]
+  if (pre_hooks_.empty() && hooks_.empty() && !detail::active_interceptor) [[likely]]
     return forward_tensor(x);
   return call({x}).to_tensor();
 }

@@ -38,7 +38,8 @@ class GraphModule : public Scope {
   /// Puts a module at that path; what is missing on the way is made. Throws when a tensor or a
   /// module without room for it is in the way.
   void add_submodule(const std::string& path, nn::ModulePtr module);
-  /// Shares a parameter or buffer at that path, which ends with its name.
+  /// Shares a parameter or buffer at that path, which ends with its name. A buffer is saved with
+  /// the graph, also when it was not persistent.
   void add_parameter(const std::string& path, const nn::Parameter& parameter);
   /// Removes the module or tensor at that path; false when there is none.
   bool remove_member(const std::string& path);

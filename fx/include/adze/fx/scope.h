@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <list>
 #include <map>
 #include <string>
@@ -20,6 +21,8 @@ class Scope : public nn::ModuleOf<Scope> {
   void set_parameter(const nn::Parameter& parameter);
   /// Removes what has that name; false when nothing has.
   bool remove(std::string_view name);
+  /// Grows whenever handles come or go.
+  std::uint64_t edits() const { return edits_; }
 
   [[noreturn]] Tensor forward(const Tensor& x);
   /// The names of its tensors, and which of them are buffers.
@@ -33,6 +36,7 @@ class Scope : public nn::ModuleOf<Scope> {
 
   std::list<nn::Parameter> parameters_;
   std::list<nn::Submodule> children_;
+  std::uint64_t edits_ = 0;
 };
 
 }  // namespace adze::fx

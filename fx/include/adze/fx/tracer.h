@@ -64,6 +64,7 @@ class Tracer : private nn::CallInterceptor {
   std::vector<Value> make_inputs(const std::vector<nn::ForwardArg>& args,
                                  const TraceOptions& options);
   Value input(const nn::ForwardArg& arg, const Value* example, const Value* concrete);
+  Value forward_of(nn::Module& module, std::span<const Value> args);
   Value trace_through(nn::Module& module, const std::string& path, std::vector<Value> args);
   Node& call_node(const std::string& path, std::span<const Value> args);
   Tensor symbol(Node& node, const std::optional<Value>& example);
