@@ -38,6 +38,10 @@ function(adze_compile_settings target)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
     # Wrong about operator+ of std::string when optimizing (GCC bug 105651).
     target_compile_options(${target} PRIVATE -Wno-restrict)
+    if(ADZE_SANITIZE)
+      # Takes std::regex and std::variant for uninitialised.
+      target_compile_options(${target} PRIVATE -Wno-maybe-uninitialized)
+    endif()
   endif()
   if(ADZE_WERROR)
     target_compile_options(${target} PRIVATE -Werror)
