@@ -21,16 +21,9 @@ const F32Kernel* const kernels[] = {
     &f32_gemm_scalar,
 };
 
-const char* why_not(const F32Kernel& kernel) {
-  if (!supported(kernel.isa)) return "this machine lacks the instruction set";
-  if (kernel.isa > active()) return "a plainer instruction set was asked for";
-  if (kernel.isa < active()) return "a wider instruction set is in use";
-  return nullptr;
-}
-
 const F32Kernel& pick() {
   for (const F32Kernel* kernel : kernels) {
-    if (why_not(*kernel) == nullptr) return *kernel;
+    if (why_not(kernel->isa) == nullptr) return *kernel;
   }
   return f32_gemm_scalar;
 }
@@ -291,7 +284,7 @@ void gemm_f32(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, std::i
 std::vector<KernelInfo> gemm_f32_kernels() {
   std::vector<KernelInfo> infos;
   for (const F32Kernel* kernel : kernels) {
-    infos.push_back({kernel->name, kernel->isa, why_not(*kernel)});
+    infos.push_back({kernel->name, kernel->isa, why_not(kernel->isa)});
   }
   return infos;
 }

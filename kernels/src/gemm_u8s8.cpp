@@ -33,7 +33,7 @@ std::atomic<const U8S8Kernel*> forced{nullptr};
 
 const U8S8Helpers& helpers() {
 #if defined(__x86_64__)
-  if (active() == Isa::avx2) return u8s8_helpers_avx2;
+  if (includes(active(), Isa::avx2)) return u8s8_helpers_avx2;
 #endif
   return u8s8_helpers_scalar;
 }
@@ -41,9 +41,7 @@ const U8S8Helpers& helpers() {
 const char* why_not(const U8S8Kernel& kernel, const GemmU8S8Problem& problem) {
   const U8S8Kernel* only = forced.load(std::memory_order_relaxed);
   if (only != nullptr && only != &kernel) return "another kernel is forced";
-  if (!supported(kernel.isa)) return "this machine lacks the instruction set";
-  if (kernel.isa > active()) return "a plainer instruction set was asked for";
-  if (only == nullptr && kernel.isa < active()) return "a wider instruction set is in use";
+  if (const char* reason = why_not(kernel.isa)) return reason;
   return kernel.why_not(problem);
 }
 

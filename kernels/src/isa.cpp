@@ -5,6 +5,13 @@
 #include <stdexcept>
 #include <string>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 #include "isa_state.h"
 
 namespace adze::kernels {
@@ -12,6 +19,69 @@ namespace adze::kernels {
 namespace {
 
 thread_local const char* last_kernel_name = "";
+
+bool always() {
+  return true;
+}
+[[maybe_unused]] bool never() {
+  return false;
+}
+#if defined(__x86_64__)
+bool has_avx2() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+bool has_avxvnni() {
+  // Leaf 7, subleaf 1, bit 4 of eax; __builtin_cpu_supports knows it only from GCC 13 on.
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return has_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & (1u << 4)) != 0;
+}
+bool has_avx512() {
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+bool has_avx512vnni() {
+  return has_avx512() && __builtin_cpu_supports("avx512vnni");
+}
+#elif defined(__aarch64__)
+bool has_neondot() {
+#if defined(__linux__)
+  return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#else
+  return false;
+#endif
+}
+#endif
+
+struct Row {
+  Isa isa;
+  const char* name;
+  Isa base;  ///< the instruction set that it extends
+  bool (*supported)();
+};
+
+#if !defined(__x86_64__)
+constexpr auto has_avx2 = never, has_avxvnni = never, has_avx512 = never, has_avx512vnni = never;
+#endif
+#if defined(__aarch64__)
+constexpr auto has_neon = always;
+#else
+constexpr auto has_neon = never, has_neondot = never;
+#endif
+
+// In the order of the enumeration.
+constexpr Row rows[] = {
+    {Isa::scalar, "scalar", Isa::scalar, always},
+    {Isa::avx2, "avx2", Isa::scalar, has_avx2},
+    {Isa::avxvnni, "avxvnni", Isa::avx2, has_avxvnni},
+    {Isa::avx512, "avx512", Isa::avx2, has_avx512},
+    {Isa::avx512vnni, "avx512vnni", Isa::avx512, has_avx512vnni},
+    {Isa::neon, "neon", Isa::scalar, has_neon},
+    {Isa::neondot, "neondot", Isa::neon, has_neondot},
+};
+
+const Row& row_of(Isa isa) {
+  return rows[static_cast<std::size_t>(isa)];
+}
 
 std::string join(const std::vector<Isa>& isas) {
   std::string text;
@@ -51,18 +121,16 @@ std::atomic<int>& chosen() {
 }  // namespace
 
 const std::vector<Isa>& all_isas() {
-  static const std::vector<Isa> isas{Isa::scalar, Isa::avx2};
+  static const std::vector<Isa> isas = [] {
+    std::vector<Isa> all;
+    for (const Row& row : rows) all.push_back(row.isa);
+    return all;
+  }();
   return isas;
 }
 
 const char* name(Isa isa) {
-  switch (isa) {
-    case Isa::scalar:
-      return "scalar";
-    case Isa::avx2:
-      return "avx2";
-  }
-  return "?";
+  return row_of(isa).name;
 }
 
 Isa isa_from_name(std::string_view text) {
@@ -74,21 +142,25 @@ Isa isa_from_name(std::string_view text) {
 }
 
 bool supported(Isa isa) {
-  switch (isa) {
-    case Isa::scalar:
-      return true;
-    case Isa::avx2:
-#if defined(__x86_64__)
-      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-#else
-      return false;
-#endif
-  }
-  return false;
+  return row_of(isa).supported();
+}
+
+bool includes(Isa isa, Isa part) {
+  while (isa != part && isa != Isa::scalar) isa = row_of(isa).base;
+  return isa == part;
 }
 
 Isa best() {
-  return supported(Isa::avx2) ? Isa::avx2 : Isa::scalar;
+  Isa last = Isa::scalar;
+  for (const Row& row : rows) {
+    if (row.supported()) last = row.isa;
+  }
+  return last;
+}
+
+const char* why_not(Isa isa) {
+  if (!supported(isa)) return "this machine lacks the instruction set";
+  return includes(active(), isa) ? nullptr : "the instruction set in use does not include it";
 }
 
 Isa active() {

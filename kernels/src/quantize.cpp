@@ -18,7 +18,7 @@ namespace adze::kernels {
 
 const QuantizeTable& quantize_table() {
 #if defined(__x86_64__)
-  const QuantizeTable& chosen = active() == Isa::avx2 ? quantize_avx2 : quantize_scalar;
+  const QuantizeTable& chosen = includes(active(), Isa::avx2) ? quantize_avx2 : quantize_scalar;
 #else
   const QuantizeTable& chosen = quantize_scalar;
 #endif

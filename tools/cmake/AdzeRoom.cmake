@@ -12,7 +12,7 @@
 # alone: they turn register tiles into memory, which takes a minute to compile for each file; the tests
 # of such kernels put their data in front of forbidden pages instead.
 
-set(ADZE_ISA_avx2 -mavx2 -mfma -mf16c)
+set(ADZE_ISA_avx2 -mavx2 -mfma)
 set(ADZE_ISA_avxvnni ${ADZE_ISA_avx2} -mavxvnni)
 set(ADZE_ISA_avx512 ${ADZE_ISA_avx2} -mavx512f -mavx512bw -mavx512vl -mavx512dq)
 set(ADZE_ISA_avx512vnni ${ADZE_ISA_avx512} -mavx512vnni)

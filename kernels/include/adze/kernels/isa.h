@@ -7,22 +7,30 @@
 
 namespace adze::kernels {
 
-/// An instruction set for which kernels exist, from the plainest to the widest.
-enum class Isa { scalar, avx2 };
+/// An instruction set for which kernels exist, plainer ones first.
+///
+/// avx2: AVX2 and FMA. avxvnni: avx2 and the 256-bit VNNI of the VEX encoding. avx512: avx2
+/// and AVX-512 F, BW, DQ and VL. avx512vnni: avx512 and AVX-512 VNNI. neon: what every AArch64
+/// processor has. neondot: neon and the dot product of ARMv8.2.
+enum class Isa { scalar, avx2, avxvnni, avx512, avx512vnni, neon, neondot };
 
 /// All instruction sets that kernels are written for, plainest first.
 const std::vector<Isa>& all_isas();
 
-/// The lower-case name of `isa`, as ADZE_ISA takes it: "scalar", "avx2".
+/// The lower-case name of `isa`, as ADZE_ISA takes it: "scalar", "avx2", "avx512vnni".
 const char* name(Isa isa);
 
 /// The instruction set called `text`. Throws std::runtime_error that lists the known names.
 Isa isa_from_name(std::string_view text);
 
-/// True if this machine runs `isa` (avx2 asks for AVX2 and FMA) and the library was built with it.
+/// True if this machine runs `isa` and the library was built with it.
 bool supported(Isa isa);
 
-/// The widest supported instruction set.
+/// True if a machine that runs `isa` runs `part` too: a kernel for `part` may be used where `isa` is
+/// active. Every instruction set includes itself and scalar.
+bool includes(Isa isa, Isa part);
+
+/// The last supported instruction set of `all_isas`.
 Isa best();
 
 /// The instruction set that kernels use now: the one that `set_active` chose, else the one named by
