@@ -11,7 +11,7 @@
 #include "adze/nn/optim/sgd.h"
 #include "adze/nn/traversal.h"
 
-#include "fx/random_network.h"
+#include "fx/random_module.h"
 #include "support/catch.h"
 #include "support/modules.h"
 
@@ -219,7 +219,7 @@ TEST_CASE("Graphs that compute sizes can be traced again, nested and transformed
 TEST_CASE("Random networks traced with an example compute the same bits", "[fx][tracer]") {
   for (std::uint64_t seed = 0; seed < 40; ++seed) {
     CAPTURE(seed);
-    auto net = test::random_network(seed);
+    auto net = test::random_module(seed);
     const Warnings warnings;
     auto gm = symbolic_trace(net, {.example_inputs = {randn({3, 8})}});
     CHECK(warnings.all.empty());
@@ -235,7 +235,7 @@ TEST_CASE("Random networks traced without an example, again, and transformed com
           "[fx][tracer]") {
   for (std::uint64_t seed = 0; seed < 40; ++seed) {
     CAPTURE(seed);
-    auto net = test::random_network(seed);
+    auto net = test::random_module(seed);
     auto gm = symbolic_trace(net);
     auto again = symbolic_trace(gm);
     CHECK(again->graph().str() == gm->graph().str());
@@ -264,7 +264,7 @@ TEST_CASE("Training a graph gives the weights of training the network, to the bi
           "[fx][tracer]") {
   for (std::uint64_t seed = 0; seed < 6; ++seed) {
     CAPTURE(seed);
-    auto net = test::random_network(seed);
+    auto net = test::random_module(seed);
     auto copy = nn::deepcopy(net);
     train(*net, 4);
     train(*symbolic_trace(copy), 4);

@@ -13,11 +13,11 @@ namespace adze::test {
 /// A network of random make over inputs (rows, 8): linear layers (some called again), residuals,
 /// joins, splits, reshapes, parameters read in several ways, tied weights, one module at two
 /// places. The same for a seed.
-class RandomNetwork : public nn::ModuleOf<RandomNetwork> {
+class RandomModule : public nn::ModuleOf<RandomModule> {
  public:
   static constexpr std::int64_t width = 8;
 
-  explicit RandomNetwork(std::uint64_t seed) : seed_(seed) {
+  explicit RandomModule(std::uint64_t seed) : seed_(seed) {
     for (int i = 0; i < 4; ++i) {
       const std::string n = std::to_string(i);
       layers.emplace_back("layer" + n, nn::Linear(width, width));
@@ -80,9 +80,9 @@ class RandomNetwork : public nn::ModuleOf<RandomNetwork> {
   std::uint64_t seed_;
 };
 
-inline nn::ModulePtr random_network(std::uint64_t seed) {
+inline nn::ModulePtr random_module(std::uint64_t seed) {
   manual_seed(seed);
-  return nn::make<RandomNetwork>(seed);
+  return nn::make<RandomModule>(seed);
 }
 
 }  // namespace adze::test
