@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <system_error>
 
 #include <nlohmann/json.hpp>
@@ -19,6 +20,7 @@
 #include "adze/core/tensor_impl.h"
 
 #include "safetensors_header.h"
+#include "tensor_blocks.h"
 
 namespace adze {
 
@@ -35,6 +37,9 @@ using Json = nlohmann::json;
 
 constexpr std::uint64_t length_bytes = 8;
 constexpr std::string_view quantizer_prefix = "adze.quantizer.";
+constexpr std::string_view blocks_prefix = "adze.blocks.";
+constexpr std::string_view values_suffix = ".block_values";
+constexpr std::string_view bitmap_suffix = ".block_bitmap";
 
 // ---- quantizers as text -------------------------------------------------------------------------
 
@@ -108,23 +113,32 @@ QuantizerPtr quantizer_from_text(const std::string& text, DType dtype, const Sha
 // Copies `count` bytes from byte `offset` of the source to `to`.
 using ReadBytes = std::function<void(std::uint64_t offset, void* to, std::uint64_t count)>;
 
+// A tensor for integers or plain elements of dtype `stored`, uninitialised.
+Tensor new_tensor(const Shape& sizes, DType stored, const std::string* quantizer,
+                  const std::string& prefix) {
+  if (!quantizer) return make_tensor(sizes, stored);
+  const DType dtype = quantized_form(stored, prefix);
+  QuantizerPtr checked;
+  try {
+    checked = quantizer_from_text(*quantizer, dtype, sizes, prefix);
+  } catch (const Error& error) {
+    if (error.message().starts_with(prefix)) throw;
+    fail(prefix, error.message());
+  }
+  return make_tensor(sizes, dtype, std::move(checked));
+}
+
+// No other byte may ever be read as a bool.
+void check_booleans(std::span<const unsigned char> raw, const std::string& prefix) {
+  for (std::size_t i = 0; i < raw.size(); ++i)
+    check(raw[i] <= 1, prefix, "a boolean must be stored as 0 or 1, got ", int{raw[i]},
+          " at element ", i);
+}
+
 Tensor read_tensor(const SafeTensorsEntry& entry, std::uint64_t data_start, const ReadBytes& read,
                    const std::string* quantizer, const std::string& where) {
   const std::string prefix = where + "tensor " + in_quotes(entry.name) + ": ";
-  Tensor t;
-  if (quantizer) {
-    const DType dtype = quantized_form(entry.dtype, prefix);
-    QuantizerPtr checked;
-    try {
-      checked = quantizer_from_text(*quantizer, dtype, entry.sizes, prefix);
-    } catch (const Error& error) {
-      if (error.message().starts_with(prefix)) throw;
-      fail(prefix, error.message());
-    }
-    t = make_tensor(entry.sizes, dtype, std::move(checked));
-  } else {
-    t = make_tensor(entry.sizes, entry.dtype);
-  }
+  Tensor t = new_tensor(entry.sizes, entry.dtype, quantizer, prefix);
   const std::uint64_t count = entry.end - entry.begin;
   if (count == 0) return t;
   auto* bytes = static_cast<unsigned char*>(t.mutable_raw_data());
@@ -132,15 +146,48 @@ Tensor read_tensor(const SafeTensorsEntry& entry, std::uint64_t data_start, cons
     read(data_start + entry.begin, bytes, count);
     return t;
   }
-  // No other byte may ever be read as a bool.
   std::memset(bytes, 0, count);
   std::vector<unsigned char> raw(count);
   read(data_start + entry.begin, raw.data(), count);
-  for (std::uint64_t i = 0; i < count; ++i)
-    check(raw[i] <= 1, prefix, "a boolean must be stored as 0 or 1, got ", int{raw[i]},
-          " at element ", i);
+  check_booleans(raw, prefix);
   std::memcpy(bytes, raw.data(), count);
   return t;
+}
+
+// The tensor `name` from its nonzero blocks, which are taken out of `tensors`.
+Tensor read_blocks(const std::string& name, const std::string& text,
+                   std::map<std::string, Tensor>& tensors, const std::string* quantizer,
+                   const std::string& where) {
+  const std::string prefix = where + "tensor " + in_quotes(name) + ": ";
+  const auto part = [&](std::string_view suffix) {
+    const auto node = tensors.extract(name + std::string(suffix));
+    check(!node.empty(), prefix, "its part ", in_quotes(name + std::string(suffix)), " is missing");
+    check(!node.mapped().is_quantized(), prefix, "its part ", in_quotes(node.key()),
+          " has a quantizer");
+    return node.mapped();
+  };
+  check(!tensors.contains(name), prefix, "is stored both whole and in blocks");
+  const Tensor values = part(values_suffix), bitmap = part(bitmap_suffix);
+  const detail::TensorBlocks blocks{values, bitmap, text};
+  const Shape sizes = detail::checked_shape(blocks, prefix);
+  Tensor t = new_tensor(sizes, values.dtype(), quantizer, prefix);
+  detail::join_blocks(blocks, t);
+  return t;
+}
+
+// Takes the entries that begin with `prefix` out of the metadata, by what follows it.
+std::map<std::string, std::string> take_metadata(std::map<std::string, std::string>& metadata,
+                                                 std::string_view prefix) {
+  std::map<std::string, std::string> taken;
+  for (auto it = metadata.begin(); it != metadata.end();) {
+    if (it->first.starts_with(prefix)) {
+      taken.emplace(it->first.substr(prefix.size()), std::move(it->second));
+      it = metadata.erase(it);
+    } else {
+      ++it;
+    }
+  }
+  return taken;
 }
 
 SafeTensors read_safetensors(std::uint64_t total, const ReadBytes& read, const std::string& where) {
@@ -157,25 +204,25 @@ SafeTensors read_safetensors(std::uint64_t total, const ReadBytes& read, const s
   const std::uint64_t data_start = length_bytes + header_length;
   SafeTensorsHeader header = detail::parse_safetensors_header(json, total - data_start, where);
 
-  std::map<std::string, std::string> quantizers;
-  for (auto it = header.metadata.begin(); it != header.metadata.end();) {
-    if (!it->first.starts_with(quantizer_prefix)) {
-      ++it;
-      continue;
-    }
-    quantizers.emplace(it->first.substr(quantizer_prefix.size()), std::move(it->second));
-    it = header.metadata.erase(it);
-  }
+  auto quantizers = take_metadata(header.metadata, quantizer_prefix);
+  const auto blocks = take_metadata(header.metadata, blocks_prefix);
+  const auto take_quantizer = [&](const std::string& name) {
+    const auto node = quantizers.extract(name);
+    return node.empty() ? std::optional<std::string>() : std::move(node.mapped());
+  };
 
   SafeTensors content;
   content.metadata = std::move(header.metadata);
   for (const SafeTensorsEntry& entry : header.tensors) {
-    const auto quantizer = quantizers.find(entry.name);
+    const auto quantizer = take_quantizer(entry.name);
     content.tensors.emplace(
-        entry.name,
-        read_tensor(entry, data_start, read,
-                    quantizer == quantizers.end() ? nullptr : &quantizer->second, where));
-    if (quantizer != quantizers.end()) quantizers.erase(quantizer);
+        entry.name, read_tensor(entry, data_start, read, quantizer ? &*quantizer : nullptr, where));
+  }
+  for (const auto& [name, text] : blocks) {
+    const auto quantizer = take_quantizer(name);
+    Tensor whole =
+        read_blocks(name, text, content.tensors, quantizer ? &*quantizer : nullptr, where);
+    content.tensors.emplace(name, std::move(whole));
   }
   check(quantizers.empty(), where, "the metadata has a quantizer for ",
         in_quotes(quantizers.empty() ? std::string() : quantizers.begin()->first),
@@ -191,20 +238,36 @@ struct Image {
 };
 
 // What a file with that content consists of.
-Image make_image(const SafeTensors& content, const std::string& where) {
+Image make_image(const SafeTensors& content, SaveOptions options, const std::string& where) {
   const NoGrad guard;
   SafeTensorsHeader header{.metadata = content.metadata};
   for (const auto& [key, value] : content.metadata)
-    check(!key.starts_with(quantizer_prefix), where, "metadata ", in_quotes(key),
-          ": keys that begin ", "with '", quantizer_prefix, "' are reserved");
+    for (const std::string_view prefix : {quantizer_prefix, blocks_prefix})
+      check(!key.starts_with(prefix), where, "metadata ", in_quotes(key),
+            ": keys that begin with '", prefix, "' are reserved");
   std::map<std::string, Tensor> stored;
   for (const auto& [name, tensor] : content.tensors) {
     check(tensor.defined() && !tensor.is_symbolic(), where, "tensor ", in_quotes(name), ": ",
           tensor.defined() ? "a traced tensor has no data" : "the tensor is undefined");
     if (tensor.is_quantized())
       header.metadata.emplace(std::string(quantizer_prefix) + name, quantizer_to_text(tensor));
-    stored.emplace(name, (tensor.is_quantized() ? tensor.int_repr() : tensor).contiguous());
-    header.tensors.push_back({name, underlying(tensor.dtype()), tensor.sizes()});
+    const Tensor plain = (tensor.is_quantized() ? tensor.int_repr() : tensor).contiguous();
+    const auto add = [&](const std::string& key, const Tensor& t) {
+      stored.emplace(key, t);
+      header.tensors.push_back({key, underlying(t.dtype()), t.sizes()});
+    };
+    const std::string values = name + std::string(values_suffix);
+    const std::string bitmap = name + std::string(bitmap_suffix);
+    const bool free = !content.tensors.contains(values) && !content.tensors.contains(bitmap);
+    const auto blocks =
+        options.leave_out_zero_blocks && free ? detail::split_blocks(plain) : std::nullopt;
+    if (blocks) {
+      header.metadata.emplace(std::string(blocks_prefix) + name, blocks->description);
+      add(values, blocks->values);
+      add(bitmap, blocks->bitmap);
+    } else {
+      add(name, plain);
+    }
   }
 
   // The largest elements first: so each tensor is aligned for its elements, without padding.
@@ -309,13 +372,13 @@ SafeTensors parse_safetensors(std::span<const std::byte> bytes, const std::strin
   return read_safetensors(bytes.size(), read, "parse_safetensors: " + what + ": ");
 }
 
-void save_safetensors(const std::string& path, const SafeTensors& content) {
+void save_safetensors(const std::string& path, const SafeTensors& content, SaveOptions options) {
   const std::string where = "save_safetensors: " + path + ": ";
-  write_file(make_image(content, where), path, where);
+  write_file(make_image(content, options, where), path, where);
 }
 
-std::vector<std::byte> serialize_safetensors(const SafeTensors& content) {
-  const Image image = make_image(content, "serialize_safetensors: ");
+std::vector<std::byte> serialize_safetensors(const SafeTensors& content, SaveOptions options) {
+  const Image image = make_image(content, options, "serialize_safetensors: ");
   std::vector<std::byte> bytes;
   emit(image, [&](const void* data, std::size_t count) {
     const auto* first = static_cast<const std::byte*>(data);

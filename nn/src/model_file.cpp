@@ -344,7 +344,8 @@ ModulePtr model_from(SafeTensors file, const ModuleTypes& types,
 
 void save_model(Module& root, const std::string& path, const ModuleTypes& types,
                 const std::map<std::string, std::string>& metadata) {
-  save_safetensors(path, model_content(root, types, metadata, "save_model: "));
+  save_safetensors(path, model_content(root, types, metadata, "save_model: "),
+                   {.leave_out_zero_blocks = true});
 }
 
 ModulePtr load_model(const std::string& path, const ModuleTypes& types,
@@ -354,7 +355,8 @@ ModulePtr load_model(const std::string& path, const ModuleTypes& types,
 
 std::vector<std::byte> serialize_model(Module& root, const ModuleTypes& types,
                                        const std::map<std::string, std::string>& metadata) {
-  return serialize_safetensors(model_content(root, types, metadata, "serialize_model: "));
+  return serialize_safetensors(model_content(root, types, metadata, "serialize_model: "),
+                               {.leave_out_zero_blocks = true});
 }
 
 ModulePtr parse_model(std::span<const std::byte> bytes, const ModuleTypes& types,

@@ -108,7 +108,8 @@ class ModuleTypes {
 const ModuleTypes& module_types();
 
 /// Writes a network that `load_model` builds again without the code that made it: a safetensors
-/// file with its state_dict, and a description of its modules in the metadata.
+/// file with its state_dict, and a description of its modules in the metadata. Of weights with many
+/// zero blocks only the others are stored, so that pruned networks make small files.
 ///
 /// Kept are classes, settings, tensors, masks and other parametrizations, pinned zeros, children
 /// added at run time, training or evaluation of each module, which parameters want no gradient,
