@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
+#include <stdexcept>
 #include <utility>
 
 #include "adze/ao/nn/intrinsic/linear_relu.h"
@@ -12,6 +14,8 @@
 #include "adze/ao/nn/quantized/activation.h"
 #include "adze/ao/nn/quantized/quantize.h"
 #include "adze/ao/nn/quantized/reference/linear.h"
+#include "adze/ao/nn/sparse/quantized/dynamic/linear.h"
+#include "adze/ao/nn/sparse/quantized/linear.h"
 #include "adze/ao/pruning/fake_sparsity.h"
 #include "adze/ao/quantization/attach.h"
 #include "adze/ao/quantization/equalize_fx.h"
@@ -31,6 +35,7 @@ using adze::nn::ModuleSpec;
 using adze::nn::ModuleTypes;
 namespace intrinsic = ao::nn::intrinsic;
 namespace quantized = ao::nn::quantized;
+namespace sparse = ao::nn::sparse::quantized;
 namespace tq = ao::quantization;
 
 constexpr const char* observer_name = "activation_post_process";
@@ -79,19 +84,62 @@ struct OutputGrid {
   DType dtype;
 };
 
+std::optional<kernels::WeightLayout> layout_of(const ModuleSpec& spec) {
+  const auto it = spec.config.find("layout");
+  if (it == spec.config.end()) return std::nullopt;
+  try {
+    return kernels::weight_layout_from(it->second.to_string());
+  } catch (const std::runtime_error& error) {
+    fail(error.what());
+  }
+}
+
+template <class M>
+ModulePtr with_layout(std::shared_ptr<M> module, const ModuleSpec& spec) {
+  if (const auto layout = layout_of(spec)) module->set_layout(*layout);
+  return module;
+}
+
 template <class M>
 ModulePtr build_quantized(const ModuleSpec& spec) {
   const OutputGrid out(spec);
+  return with_layout(make<M>(spec.require_tensor("weight"), spec.tensor("bias"), out.scale,
+                             out.zero_point, out.dtype),
+                     spec);
+}
+
+// The shape of the blocks of a layer that is always sparse.
+kernels::BlockShape block_of(const ModuleSpec& spec) {
+  const auto layout = layout_of(spec);
+  check(layout && layout->kind == kernels::WeightLayout::Kind::sparse,
+        "a sparse layer must have blocks for a layout");
+  return layout->block;
+}
+
+template <class M>
+ModulePtr build_sparse(const ModuleSpec& spec) {
+  const OutputGrid out(spec);
+  const auto block = block_of(spec);
   return make<M>(spec.require_tensor("weight"), spec.tensor("bias"), out.scale, out.zero_point,
-                 out.dtype);
+                 block.rows, block.cols, out.dtype);
+}
+
+quantized::dynamic::LinearOptions dynamic_options(const ModuleSpec& spec) {
+  return {.reduce_range = spec.at("reduce_range").to_bool(),
+          .weight_only = spec.at("weight_only").to_bool()};
+}
+
+template <class M>
+ModulePtr build_sparse_dynamic(const ModuleSpec& spec) {
+  const auto block = block_of(spec);
+  return make<M>(spec.require_tensor("weight"), spec.tensor("bias"), block.rows, block.cols,
+                 dynamic_options(spec));
 }
 
 template <class M>
 ModulePtr build_dynamic(const ModuleSpec& spec) {
-  return make<M>(
-      spec.require_tensor("weight"), spec.tensor("bias"),
-      quantized::dynamic::LinearOptions{.reduce_range = spec.at("reduce_range").to_bool(),
-                                        .weight_only = spec.at("weight_only").to_bool()});
+  return with_layout(
+      make<M>(spec.require_tensor("weight"), spec.tensor("bias"), dynamic_options(spec)), spec);
 }
 
 ModulePtr build_reference(const ModuleSpec& spec) {
@@ -172,6 +220,10 @@ void add_layers(ModuleTypes& types) {
   types.add<quantized::dynamic::Linear>(build_dynamic<quantized::dynamic::Linear>);
   types.add<intrinsic::quantized::dynamic::LinearReLU>(
       build_dynamic<intrinsic::quantized::dynamic::LinearReLU>);
+  types.add<sparse::Linear>(build_sparse<sparse::Linear>);
+  types.add<sparse::LinearReLU>(build_sparse<sparse::LinearReLU>);
+  types.add<sparse::dynamic::Linear>(build_sparse_dynamic<sparse::dynamic::Linear>);
+  types.add<sparse::dynamic::LinearReLU>(build_sparse_dynamic<sparse::dynamic::LinearReLU>);
   types.add<quantized::reference::Linear>(build_reference);
   types.add<quantized::Quantize>([](const ModuleSpec& spec) {
     const OutputGrid out(spec);

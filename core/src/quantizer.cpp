@@ -1,6 +1,9 @@
 #include "adze/core/quantizer.h"
 
+#include <array>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 
 #include "adze/core/error.h"
@@ -57,11 +60,27 @@ void check_zero_point(double zero_point, const QRange& range, DType dtype) {
 }  // namespace
 
 QuantizerPtr make_per_tensor_quantizer(double scale, std::int64_t zero_point, DType dtype) {
+  // A network asks for the same few again and again; quantizers are immutable, so they are shared.
+  struct Known {
+    double scale = 0;
+    std::int64_t zero_point = 0;
+    DType dtype = DType::quint8;
+    QuantizerPtr quantizer;
+  };
+  constexpr std::size_t slots = 64;
+  thread_local std::array<Known, slots> known;
+  const std::uint64_t key = (std::bit_cast<std::uint64_t>(scale) ^
+                             static_cast<std::uint64_t>(zero_point) * 0x9e3779b97f4a7c15) *
+                            0x9e3779b97f4a7c15;
+  Known& slot = known[key >> 58];
+  if (slot.quantizer && slot.scale == scale && slot.zero_point == zero_point && slot.dtype == dtype)
+    return slot.quantizer;
   check_scale(scale);
   check_zero_point(static_cast<double>(zero_point), qrange(dtype), dtype);
   auto q = std::make_shared<Quantizer>();
   q->scales = {scale};
   q->zero_points = {static_cast<double>(zero_point)};
+  slot = {scale, zero_point, dtype, q};
   return q;
 }
 

@@ -5,6 +5,8 @@
 
 #include "adze/core/error.h"
 
+#include "block_pool.h"
+
 namespace adze {
 
 namespace {
@@ -25,14 +27,14 @@ struct WithElements {
   WithElements(const WithElements<U>& other) : extra(other.extra), elements(other.elements) {}
 
   T* allocate(std::size_t n) {
-    // By hand, because plain malloc has a faster path for small blocks than aligned allocation.
     const std::size_t head = n * sizeof(T);
-    auto* block = static_cast<std::byte*>(::operator new(head + alignment - 1 + extra));
+    auto* block = static_cast<std::byte*>(detail::take_block(block_bytes(n)));
     const auto end = reinterpret_cast<std::uintptr_t>(block) + head;
     *elements = block + head + (alignment - end % alignment) % alignment;
     return reinterpret_cast<T*>(block);
   }
-  void deallocate(T* block, std::size_t) { ::operator delete(static_cast<void*>(block)); }
+  void deallocate(T* block, std::size_t n) noexcept { detail::give_block(block, block_bytes(n)); }
+  std::size_t block_bytes(std::size_t n) const { return n * sizeof(T) + alignment - 1 + extra; }
 
   template <class U>
   bool operator==(const WithElements<U>& other) const {

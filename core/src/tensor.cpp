@@ -1,12 +1,14 @@
 #include "adze/core/tensor.h"
 
 #include <limits>
+#include <utility>
 
 #include "adze/core/autograd.h"
 #include "adze/core/op.h"
 #include "adze/core/ops/quantize.h"
 #include "adze/core/tensor_impl.h"
 
+#include "block_pool.h"
 #include "strided.h"
 
 namespace adze {
@@ -89,10 +91,20 @@ Derived& DerivedSlot::operator*() const {
   return *fresh.release();
 }
 
+namespace {
+
+template <class... Args>
+std::shared_ptr<TensorImpl> new_impl(Args&&... args) {
+  return std::allocate_shared<TensorImpl>(detail::PoolAllocator<TensorImpl>(),
+                                          std::forward<Args>(args)...);
+}
+
+}  // namespace
+
 Tensor make_tensor(const Shape& sizes, DType dtype, QuantizerPtr quantizer) {
   if (is_quantized(dtype) || quantizer) check_quantizer(sizes, dtype, quantizer);
   const std::int64_t count = numel(sizes);
-  auto impl = std::make_shared<TensorImpl>();
+  auto impl = new_impl();
   impl->storage = Storage::allocate(bytes_for(count, sizes, dtype));
   impl->sizes = sizes;
   impl->strides = contiguous_strides(sizes);
@@ -108,7 +120,7 @@ Tensor make_view(const Tensor& base, const Shape& sizes, const Shape& strides, s
   if (!from.storage) fail_symbolic("make_view", no_value);
   check(sizes.size() == strides.size(), "Tensor: a view needs as many strides as sizes, got ",
         sizes, " and ", strides);
-  auto impl = std::make_shared<TensorImpl>();
+  auto impl = new_impl();
   impl->storage = from.storage;
   impl->sizes = sizes;
   impl->strides = strides;
@@ -125,7 +137,7 @@ Tensor make_view(const Tensor& base, const Shape& sizes, const Shape& strides, s
 Tensor make_symbolic(std::shared_ptr<Symbol> symbol, std::optional<Shape> sizes, DType dtype,
                      QuantizerPtr quantizer) {
   check(symbol != nullptr, "make_symbolic: needs a symbol");
-  auto impl = std::make_shared<TensorImpl>();
+  auto impl = new_impl();
   impl->sizes_known = sizes.has_value();
   if (sizes) {
     impl->sizes = *sizes;
@@ -321,7 +333,7 @@ std::int64_t Tensor::q_per_channel_axis() const {
 Tensor Tensor::int_repr() const {
   storage_of(*this, "Tensor::int_repr");
   quantizer_of(*this, "Tensor::int_repr");
-  auto ints = std::make_shared<TensorImpl>(*impl_);
+  auto ints = new_impl(*impl_);
   ints->dtype = underlying(impl_->dtype);
   ints->quantizer = nullptr;
   return Tensor(std::move(ints));

@@ -37,6 +37,44 @@ class Registers {
   std::size_t count_ = 0;
 };
 
+// The values of one run. A thread keeps the memory for its next run, however deep runs nest.
+class Frame {
+ public:
+  explicit Frame(std::size_t registers) {
+    if (!spare().empty()) {
+      memory_ = std::move(spare().back());
+      spare().pop_back();
+    }
+    memory_.registers.resize(registers);
+  }
+  Frame(const Frame&) = delete;
+  Frame& operator=(const Frame&) = delete;
+  ~Frame() {
+    memory_.registers.clear();
+    memory_.args.clear();
+    if (spare().size() < most_spare) spare().push_back(std::move(memory_));
+  }
+
+  std::vector<Value>& registers() { return memory_.registers; }
+  std::vector<Value>& args() { return memory_.args; }
+
+ private:
+  struct Memory {
+    std::vector<Value> registers, args;
+  };
+  static constexpr std::size_t most_spare = 16;
+  static std::vector<Memory>& spare() {
+    thread_local std::vector<Memory> memory = [] {
+      std::vector<Memory> m;
+      m.reserve(most_spare);
+      return m;
+    }();
+    return memory;
+  }
+
+  Memory memory_;
+};
+
 }  // namespace
 
 void check_traced_value(const Node& placeholder, const Value& given) {
@@ -193,7 +231,9 @@ Value Plan::run_step(const Step& step, std::vector<Value>& registers,
 }
 
 Value Plan::run(std::span<const Value> given) const {
-  std::vector<Value> registers(register_count_), args;
+  Frame frame(register_count_);
+  std::vector<Value>& registers = frame.registers();
+  std::vector<Value>& args = frame.args();
   load_inputs(given, registers);
   for (const Step& step : steps_) {
     try {

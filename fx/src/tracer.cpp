@@ -507,10 +507,12 @@ std::shared_ptr<GraphModule> Tracer::trace(const nn::ModulePtr& root, const Trac
     larger.example_inputs = with_more_rows(options.example_inputs, *rows, more);
     try {
       others.push_back(trace_once(root, larger));
-    } catch (const Error&) {
+    } catch (const Error& e) {
       run_.reset();
+      warn("trace: the graph of ", root->type(), " is for ", *rows,
+           " rows only; with more it gives: ", e.what());
+      return assemble(*run);
     }
-    if (others.size() < traces.size() + 1) return assemble(*run);
     BatchTrace t{&others.back()->graph, *rows + more, {}};
     for (const auto& [node, value] : others.back()->constants) t.constants.push_back(value);
     traces.push_back(std::move(t));

@@ -186,7 +186,11 @@ TEST_CASE("A network that refuses other numbers of rows is traced for one", "[fx
     check(x.size(0) == 3, "three rows, please");
     return x.reshape({3, 2, 2});
   });
+  const Warnings warnings;
   auto gm = symbolic_trace(net, {.example_inputs = {randn({3, 4})}});
+  REQUIRE(warnings.all.size() == 1);
+  CHECK_THAT(warnings.all[0], ContainsSubstring("is for 3 rows only; with more it gives: "
+                                                "three rows, please"));
   CHECK((*gm)(randn({3, 4})).sizes() == Shape{3, 2, 2});
   CHECK_THROWS_AS((*gm)(randn({4, 4})), Error);
 }

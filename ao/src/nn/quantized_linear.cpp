@@ -85,6 +85,22 @@ void LinearBase::set_weight_bias(const Tensor& new_weight, const Tensor& new_bia
   bias.slot()->reset(new_bias.defined() ? new_bias.detach() : new_bias);
 }
 
+void LinearBase::set_layout(kernels::WeightLayout layout) {
+  const Tensor w = weight.value();
+  check(w.dtype() == qint8, type(), ": only qint8 weights have a layout, got ", w.dtype());
+  adze::quantized::linear_prepack(w, bias, layout);
+  layout_ = layout;
+}
+
+void LinearBase::apply_layout() const {
+  if (layout_ != kernels::WeightLayout()) adze::quantized::linear_prepack(weight, bias, layout_);
+}
+
+std::map<std::string, Value> LinearBase::config() const {
+  if (layout_ == kernels::WeightLayout()) return {};
+  return {{"layout", kernels::to_string(layout_)}};
+}
+
 Linear::Linear(Tensor weight_values, Tensor bias_values, double scale_value,
                std::int64_t zero_point_value, DType dtype)
     : ModuleOf(std::move(weight_values), std::move(bias_values)),
@@ -104,7 +120,14 @@ Tensor Linear::forward(const Tensor& x) {
   return run(x, /*relu=*/false);
 }
 
+std::map<std::string, Value> Linear::config() const {
+  auto values = LinearBase::config();
+  values["dtype"] = dtype_;
+  return values;
+}
+
 Tensor Linear::run(const Tensor& x, bool relu) {
+  apply_layout();
   const auto op = relu ? adze::quantized::linear_relu : adze::quantized::linear;
   return op(x, weight, bias, scale.value().item(), zero_point.value().item<std::int64_t>(), dtype_);
 }
@@ -172,6 +195,13 @@ Linear::Linear(Tensor weight_values, Tensor bias_values, LinearOptions options)
   }
 }
 
+std::map<std::string, Value> Linear::config() const {
+  auto values = LinearBase::config();
+  values["reduce_range"] = options_.reduce_range;
+  values["weight_only"] = options_.weight_only;
+  return values;
+}
+
 Tensor Linear::forward(const Tensor& x) {
   return run(x, /*relu=*/false);
 }
@@ -186,6 +216,7 @@ Tensor Linear::run(const Tensor& x, bool relu) {
         relu ? adze::quantized::linear_relu_dynamic_fp16 : adze::quantized::linear_dynamic_fp16;
     return op(x, weight, bias);
   }
+  apply_layout();
   const auto op = relu ? adze::quantized::linear_relu_dynamic : adze::quantized::linear_dynamic;
   return op(x, weight, bias, options_.reduce_range);
 }

@@ -10,6 +10,8 @@
 #include "adze/ao/nn/quantized/activation.h"
 #include "adze/ao/nn/quantized/quantize.h"
 #include "adze/ao/nn/quantized/reference/linear.h"
+#include "adze/ao/nn/sparse/quantized/dynamic/linear.h"
+#include "adze/ao/nn/sparse/quantized/linear.h"
 #include "adze/ao/quantization/stubs.h"
 #include "adze/core/ops.h"
 #include "adze/nn/activation.h"
@@ -25,6 +27,7 @@ namespace nni = ao::nn::intrinsic;
 namespace nniq = ao::nn::intrinsic::quantized;
 namespace nnqat = ao::nn::qat;
 namespace nnq = ao::nn::quantized;
+namespace nnsq = ao::nn::sparse::quantized;
 
 template <class... M>
 std::vector<ObjectType> pattern() {
@@ -224,6 +227,34 @@ BackendConfig native() {
   return config;
 }
 
+template <class F>
+void replace(F& form, F from, F to) {
+  if (form == from) form = to;
+}
+
+BackendConfig in_blocks(const BackendConfig& native) {
+  BackendConfig config("sparse");
+  for (BackendPatternConfig row : native.configs()) {
+    replace<FromFloat>(row.quantized_module, nnq::Linear::from_float, nnsq::Linear::from_float);
+    replace<FromFloat>(row.quantized_module, nniq::LinearReLU::from_float,
+                       nnsq::LinearReLU::from_float);
+    replace<FromQParams>(row.lowered_module, nnq::Linear::from_reference,
+                         nnsq::Linear::from_reference);
+    replace<FromQParams>(row.lowered_module, nniq::LinearReLU::from_reference,
+                         nnsq::LinearReLU::from_reference);
+    replace<FromFloat>(row.dynamic_quantized_module, nnq::dynamic::Linear::from_float,
+                       nnsq::dynamic::Linear::from_float);
+    replace<FromFloat>(row.dynamic_quantized_module, nniq::dynamic::LinearReLU::from_float,
+                       nnsq::dynamic::LinearReLU::from_float);
+    replace<FromFloat>(row.dynamic_lowered_module, nnq::dynamic::Linear::from_reference,
+                       nnsq::dynamic::Linear::from_reference);
+    replace<FromFloat>(row.dynamic_lowered_module, nniq::dynamic::LinearReLU::from_reference,
+                       nnsq::dynamic::LinearReLU::from_reference);
+    config.set_backend_pattern_config(std::move(row));
+  }
+  return config;
+}
+
 }  // namespace
 
 BackendConfig& BackendConfig::set_backend_pattern_config(BackendPatternConfig config) {
@@ -254,6 +285,11 @@ const BackendPatternConfig* BackendConfig::find(const adze::nn::Module& module) 
 
 const BackendConfig& get_native_backend_config() {
   static const BackendConfig config = native();
+  return config;
+}
+
+const BackendConfig& get_sparse_backend_config() {
+  static const BackendConfig config = in_blocks(get_native_backend_config());
   return config;
 }
 

@@ -17,7 +17,7 @@
 #include "adze/core/ops.h"
 #include "adze/fx/hook_point.h"
 #include "adze/kernels/gemm_f32.h"
-#include "adze/kernels/gemm_u8s8.h"
+#include "adze/kernels/isa.h"
 #include "adze/nn/container.h"
 #include "adze/nn/deepcopy.h"
 #include "adze/nn/identity.h"
@@ -80,7 +80,7 @@ class Reporter {
     const NoGrad guard;
     for (Layer& layer : layers_) describe(layer);
     if (!options_.inputs.empty()) run();
-    for (Layer& layer : layers_) layer.report.kernel = kernel_of(layer);
+    for (Layer& layer : layers_) note_kernel(layer);
     if (options_.float_model) compare();
     add_remarks();
     for (Layer& layer : layers_) report_.layers.push_back(std::move(layer.report));
@@ -360,22 +360,21 @@ class Reporter {
     return {};
   }
 
-  static std::string kernel_of(const Layer& layer) {
+  static void note_kernel(Layer& layer) {
+    LayerReport& r = layer.report;
     const Tensor& w = layer.weight;
-    if (!w.defined() || w.dim() != 2) return {};
-    const bool integers =
-        layer.report.form == LayerForm::int8 || layer.report.form == LayerForm::dynamic;
-    if (!integers) return first_usable(kernels::gemm_f32_kernels());
-    if (w.dtype() != qint8) return {};
-    const Tensor ints = w.int_repr().contiguous();
-    const kernels::PackedWeights packed(ints.span<std::int8_t>().data(), w.size(0), w.size(1),
-                                        w.size(1));
-    return first_usable(
-        kernels::gemm_u8s8_kernels({.m = layer.rows,
-                                    .n = w.size(0),
-                                    .k = w.size(1),
-                                    .max_activation = layer.reduce_range ? 127 : 255,
-                                    .pair_limit = packed.pair_limit()}));
+    if (!w.defined() || w.dim() != 2) return;
+    if (r.form != LayerForm::int8 && r.form != LayerForm::dynamic) {
+      r.kernel = first_usable(kernels::gemm_f32_kernels());
+    } else if (w.dtype() == qint8) {
+      const auto how =
+          adze::quantized::linear_kernel(w, layer.rows, layer.reduce_range ? 127 : 255);
+      r.kernel = how.name;
+      r.layout = how.choice.sparse ? kernels::to_string(kernels::WeightLayout::blocks(
+                                         how.choice.block.rows, how.choice.block.cols))
+                                   : "dense";
+      r.layout_why = how.choice.why;
+    }
   }
 
   // ---- what a run shows --------------------------------------------------------------------

@@ -58,6 +58,8 @@ Json json_of(const LayerReport& r) {
           {"masked", number(r.masked)},
           {"kept", number(r.kept)},
           {"kernel", r.kernel},
+          {"layout", r.layout},
+          {"layout_why", r.layout_why},
           {"uncalibrated", r.uncalibrated},
           {"hooks", r.hooks},
           {"sqnr", number(r.sqnr)},
@@ -104,6 +106,7 @@ std::string Report::table() const {
                                     {"masked %", true},
                                     {"zeros %", true},
                                     {"kernel"},
+                                    {"layout"},
                                     {"SQNR (dB)", true},
                                     {"clipped %", true},
                                     {"range %", true},
@@ -116,8 +119,8 @@ std::string Report::table() const {
                      : r.weight_dtype ? adze::detail::concat(*r.weight_dtype)
                                       : "",
                      shown(r.input), shown(r.output), percent(r.sparsity_asked), percent(r.masked),
-                     percent(r.kept), r.kernel, r.sqnr ? fixed(*r.sqnr, 2) : "", percent(r.clipped),
-                     percent(r.range_used), r.why});
+                     percent(r.kept), r.kernel, r.layout, r.sqnr ? fixed(*r.sqnr, 2) : "",
+                     percent(r.clipped), percent(r.range_used), r.why});
   std::string text = aligned(columns, lines);
   for (const std::string& remark : remarks) text += remark + '\n';
   return text;

@@ -51,15 +51,22 @@ void quantize_values(const float* x, const Grid& grid, T* q) {
                            for (std::int64_t i = first; i < first + count; ++i)
                              q[i] = convert<T>(std::nearbyint(x[i] * inverse + zero_point));
                          });
-  } else if (grid.per_channel) {
-    kernels::quantize(x, grid.shape, grid.channel_affine(), q);
   } else {
-    kernels::quantize(x, grid.shape.inner, grid.affine(), q);
+    kernels::quantize(x, grid.shape, grid.channel_affine(), q);
   }
 }
 
 // A finite, contiguous float32 tensor on that grid.
 Tensor on_grid(const char* op, const Tensor& a, const QuantizerPtr& quantizer, DType dtype) {
+  if (!is_per_channel(quantizer->scheme)) {
+    const kernels::Affine affine = affine_of(op, *quantizer, dtype);
+    const Tensor out = make_tensor(a.sizes(), dtype, quantizer);
+    visit_quantized(dtype, [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      kernels::quantize(a.data<float>(), a.numel(), affine, out.mutable_data<T>());
+    });
+    return out;
+  }
   const Grid grid = grid_of(op, *quantizer, a.sizes(), dtype);
   const Tensor out = make_tensor(a.sizes(), dtype, quantizer);
   visit_quantized(dtype, [&](auto tag) {
@@ -130,10 +137,8 @@ void dequantize_values(const T* q, const Grid& grid, float* x) {
           for (std::int64_t i = first; i < first + count; ++i)
             x[i] = (static_cast<float>(q[i]) - zero_point) * scale;
         });
-  } else if (grid.per_channel) {
-    kernels::dequantize(q, grid.shape, grid.channel_affine(), x);
   } else {
-    kernels::dequantize(q, grid.shape.inner, grid.affine(), x);
+    kernels::dequantize(q, grid.shape, grid.channel_affine(), x);
   }
 }
 
@@ -142,7 +147,16 @@ Tensor dequantize_forward(const Tensor& a) {
   check(a.is_quantized(), "dequantize: a quantized or a float tensor expected, got ", a.dtype());
   const Tensor q = packed(a), out = make_tensor(a.sizes(), float32);
   if (a.numel() == 0) return out;
-  const Grid grid = grid_of("dequantize", *a.quantizer(), a.sizes(), a.dtype());
+  const Quantizer& quantizer = *a.quantizer();
+  if (!is_per_channel(quantizer.scheme)) {
+    const kernels::Affine affine = affine_of("dequantize", quantizer, a.dtype());
+    visit_quantized(a.dtype(), [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      kernels::dequantize(q.data<T>(), q.numel(), affine, out.mutable_data<float>());
+    });
+    return out;
+  }
+  const Grid grid = grid_of("dequantize", quantizer, a.sizes(), a.dtype());
   visit_quantized(a.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     dequantize_values(q.data<T>(), grid, out.mutable_data<float>());

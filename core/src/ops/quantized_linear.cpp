@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 
 #include "adze/core/autograd.h"
 #include "adze/core/ops/elementwise.h"
 #include "adze/core/ops/linalg.h"
 #include "adze/core/ops/quantize.h"
 #include "adze/core/ops/quantized.h"
-#include "adze/kernels/gemm_u8s8.h"
+#include "adze/kernels/linear_weights.h"
 
 #include "ops/grid.h"
 #include "ops/operands.h"
@@ -40,7 +41,7 @@ struct StaticStage {
 
 // An int8 weight in the order its kernel reads, kept with the tensor it is made of.
 struct PackedLinearWeight {
-  explicit PackedLinearWeight(const Tensor& weight);
+  PackedLinearWeight(const Tensor& weight, kernels::WeightLayout layout);
 
   // The stage for these scales and this bias; the last one is kept, as they seldom change.
   std::shared_ptr<const StaticStage> stage(float x_scale, float out_scale,
@@ -56,7 +57,7 @@ struct PackedLinearWeight {
 
   std::vector<float> scales;              // one, or one per output channel
   std::vector<std::int32_t> zero_points;  // as many; empty: all 0
-  kernels::PackedWeights weights;
+  kernels::LinearWeights weights;
 
  private:
   struct Last {
@@ -66,13 +67,18 @@ struct PackedLinearWeight {
   std::unique_ptr<Last> last_ = std::make_unique<Last>();
 };
 
-PackedLinearWeight::PackedLinearWeight(const Tensor& weight) {
+PackedLinearWeight::PackedLinearWeight(const Tensor& weight, kernels::WeightLayout layout) {
   const Tensor w = packed(weight);
   const Quantizer& q = *w.quantizer();
   for (const double scale : q.scales) scales.push_back(float_scale("quantized::linear", scale));
   if (std::any_of(q.zero_points.begin(), q.zero_points.end(), [](double z) { return z != 0; }))
     for (const double z : q.zero_points) zero_points.push_back(static_cast<std::int32_t>(z));
-  weights = kernels::PackedWeights(w.data<std::int8_t>(), w.size(0), w.size(1), w.size(1));
+  try {
+    weights =
+        kernels::LinearWeights(w.data<std::int8_t>(), w.size(0), w.size(1), w.size(1), layout);
+  } catch (const std::runtime_error& error) {
+    fail("quantized::linear: ", error.what());
+  }
 }
 
 std::shared_ptr<const StaticStage> PackedLinearWeight::stage(float x_scale, float out_scale,
@@ -106,8 +112,10 @@ void check_bias(std::string_view op, const Tensor& weight, const Tensor& bias) {
         "), got ", bias.dtype(), " ", bias.sizes());
 }
 
-std::shared_ptr<const PackedLinearWeight> packed_weight(std::string_view op, const Tensor& weight,
-                                                        const Tensor& bias) {
+// Without a layout, what is there is used whatever its layout.
+std::shared_ptr<const PackedLinearWeight> packed_weight(
+    std::string_view op, const Tensor& weight, const Tensor& bias,
+    const std::optional<kernels::WeightLayout>& layout = {}) {
   check_matrix(op, weight, qint8);
   const Quantizer& q = *weight.quantizer();
   check(q.scheme != QScheme::per_channel_affine_float_qparams, op,
@@ -115,9 +123,11 @@ std::shared_ptr<const PackedLinearWeight> packed_weight(std::string_view op, con
   check(!is_per_channel(q.scheme) || q.axis == 0, op,
         ": a per-channel weight must be quantized along axis 0, got axis ", q.axis);
   check_bias(op, weight, bias);
-  return (*weight.impl().derived).get<PackedLinearWeight>(weight.version(), [&] {
-    return PackedLinearWeight(weight);
-  });
+  return (*weight.impl().derived)
+      .get<PackedLinearWeight>(
+          weight.version(),
+          [&] { return PackedLinearWeight(weight, layout.value_or(kernels::WeightLayout())); },
+          [&](const PackedLinearWeight& p) { return !layout || p.weights.layout() == *layout; });
 }
 
 // ---- the product --------------------------------------------------------------------------------
@@ -309,8 +319,14 @@ Tensor linear_relu_dynamic_fp16(const Tensor& x, const Tensor& weight, const Ten
   return ops::quantized::linear_relu_dynamic_fp16(x, weight, bias);
 }
 
-void linear_prepack(const Tensor& weight, const Tensor& bias) {
-  packed_weight("quantized::linear", weight, bias);
+void linear_prepack(const Tensor& weight, const Tensor& bias,
+                    std::optional<kernels::WeightLayout> layout) {
+  packed_weight("quantized::linear", weight, bias, layout);
+}
+
+LinearKernel linear_kernel(const Tensor& weight, std::int64_t rows, std::int32_t max_activation) {
+  const auto w = packed_weight("quantized::linear", weight, {});
+  return {w->weights.kernel(rows, max_activation), w->weights.layout(), w->weights.choice(rows)};
 }
 
 }  // namespace quantized

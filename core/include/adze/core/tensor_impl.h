@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 #include <typeinfo>
+#include <utility>
 
 #include "adze/core/storage.h"
 #include "adze/core/tensor.h"
@@ -16,16 +17,22 @@ namespace adze {
 /// the order a kernel reads. Safe to use from several threads.
 class Derived {
  public:
-  /// The object of type T for this version of the tensor; `make()` builds it when there is none.
-  template <class T, class Make>
-  std::shared_ptr<const T> get(std::uint64_t version, Make&& make) {
+  /// The object of type T for this version of the tensor; `make()` builds it when there is none,
+  /// or none that `fits(object)`.
+  template <class T, class Make, class Fits>
+  std::shared_ptr<const T> get(std::uint64_t version, Make&& make, Fits&& fits) {
     std::lock_guard lock(mutex_);
-    if (!object_ || version_ != version || *type_ != typeid(T)) {
+    if (!object_ || version_ != version || *type_ != typeid(T) ||
+        !fits(*static_cast<const T*>(object_.get()))) {
       object_ = std::make_shared<const T>(make());
       version_ = version;
       type_ = &typeid(T);
     }
     return std::static_pointer_cast<const T>(object_);
+  }
+  template <class T, class Make>
+  std::shared_ptr<const T> get(std::uint64_t version, Make&& make) {
+    return get<T>(version, std::forward<Make>(make), [](const T&) { return true; });
   }
 
  private:

@@ -107,4 +107,9 @@ class BackendConfig {
 /// Everything that the library has quantized forms for. The default everywhere.
 const BackendConfig& get_native_backend_config();
 
+/// The same, with linear layers that always keep their weight in blocks: convert gives
+/// ao::nn::sparse::quantized::Linear, LinearReLU and their dynamic forms. (The forms of the native
+/// config choose blocks where they expect them to be faster.)
+const BackendConfig& get_sparse_backend_config();
+
 }  // namespace adze::ao::quantization

@@ -53,6 +53,8 @@ struct LayerReport {
   /// The kernel that computes products with the weight, on this machine, for as many rows as came
   /// in the run; without a run for one.
   std::string kernel = {};
+  /// How that kernel keeps the weight ("dense", "4x4" for blocks that are not all zero), and why.
+  std::string layout = {}, layout_why = {};
   bool uncalibrated = false;  // an observer has seen no data
   std::size_t hooks = 0;      // of users
 

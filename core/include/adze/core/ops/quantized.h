@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "adze/core/op.h"
+#include "adze/kernels/linear_weights.h"
 
 namespace adze {
 
@@ -56,8 +58,22 @@ Tensor linear_dynamic_fp16(const Tensor& x, const Tensor& weight, const Tensor& 
 Tensor linear_relu_dynamic_fp16(const Tensor& x, const Tensor& weight, const Tensor& bias);
 
 /// Does now what the first call of `linear` or `linear_dynamic` would do for this weight and bias;
-/// throws what they would throw.
-void linear_prepack(const Tensor& weight, const Tensor& bias = {});
+/// throws what they would throw. With a `layout`, calls use that one until the elements of the
+/// weight change; without, the one in use stays, automatic at first. Blocks that are all zero cost
+/// no time in a block layout.
+void linear_prepack(const Tensor& weight, const Tensor& bias = {},
+                    std::optional<kernels::WeightLayout> layout = {});
+
+/// How `linear` computes.
+struct LinearKernel {
+  std::string name;              ///< of the micro-kernel
+  kernels::WeightLayout layout;  ///< asked for
+  kernels::LayoutChoice choice;  ///< in use for that number of rows
+};
+/// How `linear` would compute with this weight for `rows` rows of activations up to
+/// `max_activation`. Packs the weight, as `linear_prepack` does.
+LinearKernel linear_kernel(const Tensor& weight, std::int64_t rows,
+                           std::int32_t max_activation = 255);
 
 }  // namespace quantized
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "adze/core/ops/quantize.h"
+#include "adze/kernels/linear_weights.h"
 #include "adze/nn/module.h"
 
 namespace adze::ao::nn::quantized {
@@ -22,9 +23,21 @@ class LinearBase : public adze::nn::Module {
   /// Replaces both; throws, and changes nothing, when they do not fit this kind of layer.
   void set_weight_bias(const Tensor& new_weight, const Tensor& new_bias);
 
+  /// How kernels keep the weight: automatic (dense or blocks, whichever is expected to be faster)
+  /// unless `set_layout` was called. No layout changes a result.
+  kernels::WeightLayout layout() const { return layout_; }
+  /// Throws for blocks without a kernel, and for weights that are not qint8.
+  void set_layout(kernels::WeightLayout layout);
+  std::map<std::string, Value> config() const override;
+
  protected:
   LinearBase(Tensor weight_values, Tensor bias_values);
+  /// Sees to it that the next product with the weight uses the layout.
+  void apply_layout() const;
   void fields(adze::nn::FieldList& f) override { f(weight, bias); }
+
+ private:
+  kernels::WeightLayout layout_;
 };
 
 /// A linear layer on quantized activations with an int8 weight and a quantized result.
@@ -37,7 +50,7 @@ class Linear : public adze::nn::ModuleOf<Linear, LinearBase> {
   adze::nn::Buffer scale;       // float32 scalar
   adze::nn::Buffer zero_point;  // int64 scalar
   DType dtype() const { return dtype_; }
-  std::map<std::string, Value> config() const override { return {{"dtype", dtype_}}; }
+  std::map<std::string, Value> config() const override;
 
   /// (..., in_features) quantized per tensor -> (..., out_features) quantized.
   Tensor forward(const Tensor& x);

@@ -26,9 +26,7 @@ class Linear : public adze::nn::ModuleOf<Linear, LinearBase> {
   DType dtype() const { return weight.slot()->original().dtype(); }
   bool reduce_range() const { return options_.reduce_range; }
   bool weight_only() const { return options_.weight_only; }
-  std::map<std::string, Value> config() const override {
-    return {{"reduce_range", options_.reduce_range}, {"weight_only", options_.weight_only}};
-  }
+  std::map<std::string, Value> config() const override;
 
   Tensor forward(const Tensor& x);
   std::string extra_repr() const override;
