@@ -13,8 +13,8 @@
 namespace adze::kernels {
 
 /// The size of a block of weights: output channels × inputs. Block (i, j) of a matrix begins at
-/// channel i * rows and input j * cols; those at the lower and right edge may be incomplete. A block
-/// is kept if one of its weights is not zero.
+/// channel i * rows and input j * cols; those at the lower and right edge may be incomplete. A
+/// block is kept if one of its weights is not zero.
 struct BlockShape {
   std::int64_t rows = 1;
   std::int64_t cols = 4;
@@ -88,8 +88,8 @@ struct SparseProblem {
   BlockShape block;
 };
 
-/// The micro-kernels of the sparse int8 product, best first, each with the reason why it is not used
-/// for `problem`, if so. The first one without a reason is used.
+/// The micro-kernels of the sparse int8 product, best first, each with the reason why it is not
+/// used for `problem`, if so. The first one without a reason is used.
 std::vector<KernelInfo> sparse_u8s8_kernels(const SparseProblem& problem);
 
 /// Makes all following calls use the micro-kernel called `kernel`, also for numbers of rows it is
