@@ -1,7 +1,9 @@
 #include "adze/kernels/isa.h"
 
+#include <array>
 #include <atomic>
 #include <cstdlib>
+#include <iterator>
 #include <stdexcept>
 #include <string>
 
@@ -142,7 +144,13 @@ Isa isa_from_name(std::string_view text) {
 }
 
 bool supported(Isa isa) {
-  return row_of(isa).supported();
+  // Asked once: the instruction behind some answers takes microseconds on virtual machines.
+  static const std::array<bool, std::size(rows)> answers = [] {
+    std::array<bool, std::size(rows)> all{};
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = rows[i].supported();
+    return all;
+  }();
+  return answers[static_cast<std::size_t>(isa)];
 }
 
 bool includes(Isa isa, Isa part) {

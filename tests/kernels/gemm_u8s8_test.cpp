@@ -163,7 +163,7 @@ TEST_CASE("every kernel of the int8 table is exact where it is eligible, and ref
   struct Unforce {
     ~Unforce() { force_gemm_u8s8_kernel(""); }
   } unforce;
-  for (const KernelInfo& kernel : gemm_u8s8_kernels({8, 16, 16, 127, 127})) {
+  for (const KernelInfo& kernel : gemm_u8s8_kernels({8, 16, 16, 127})) {
     if (!supported(kernel.isa)) continue;
     CAPTURE(kernel.name);
     force_gemm_u8s8_kernel(kernel.name);
@@ -173,7 +173,6 @@ TEST_CASE("every kernel of the int8 table is exact where it is eligible, and ref
       x.k = std::max<std::int64_t>(x.k, 1);
       CAPTURE(i, x.m, x.n, x.k, static_cast<int>(x.values));
       const Inputs in(x, static_cast<std::uint32_t>(i));
-      const PackedWeights packed(in.w.data(), x.n, x.k, in.ldw);
       std::int32_t most = 0;
       for (std::int64_t r = 0; r < x.m; ++r) {
         for (std::int64_t p = 0; p < x.k; ++p) {
@@ -181,7 +180,7 @@ TEST_CASE("every kernel of the int8 table is exact where it is eligible, and ref
         }
       }
       bool eligible = false;
-      for (const KernelInfo& info : gemm_u8s8_kernels({x.m, x.n, x.k, most, packed.pair_limit()})) {
+      for (const KernelInfo& info : gemm_u8s8_kernels({x.m, x.n, x.k, most})) {
         if (info.name == kernel.name) eligible = info.reason == nullptr;
       }
       if (eligible) {
@@ -240,8 +239,7 @@ TEST_CASE("float activations are quantized while they are read", "[kernels][gemm
   });
 }
 
-TEST_CASE("packed weights unpack to the same bytes and know their sums and pair limit",
-          "[kernels][gemm]") {
+TEST_CASE("packed weights unpack to the same bytes and know their sums", "[kernels][gemm]") {
   Numbers numbers(2);
   for (int i = 0; i < 200; ++i) {
     const std::int64_t n = numbers.integer(1, 40), k = numbers.integer(1, 40), ldw = k + i % 3;
@@ -261,14 +259,7 @@ TEST_CASE("packed weights unpack to the same bytes and know their sums and pair 
     CHECK(difference(back, w) == "");
     CHECK((packed.n() == n && packed.k() == k));
     CHECK(packed.bytes() >= n * k);
-    CHECK((packed.pair_limit() >= 127 && packed.pair_limit() <= 255));
   }
-  const std::int8_t light[4] = {64, 64, -64, -64};
-  CHECK(PackedWeights(light, 1, 4, 4).pair_limit() == 255);
-  const std::int8_t heavy[4] = {127, 127, 0, 0};
-  CHECK(PackedWeights(heavy, 1, 4, 4).pair_limit() == 129);
-  const std::int8_t lowest[4] = {0, 0, -128, -128};
-  CHECK(PackedWeights(lowest, 1, 4, 4).pair_limit() == 128);
   CHECK(PackedWeights().n() == 0);
 }
 

@@ -1,0 +1,56 @@
+/// \file
+/// The loop over tiles and rows that most int8 kernels share.
+#pragma once
+
+#include <cstdint>
+
+#include "gemm_u8s8_kernel.h"
+#include "output_stage.h"
+
+namespace adze::kernels {
+
+/// The next of `parts` parts of `rows` rows that are as even as can be: 16 rows are 6 + 5 + 5.
+[[gnu::always_inline]] inline int next_rows(std::int64_t rows, std::int64_t parts) {
+  return static_cast<int>(parts == 1 ? rows : (rows + parts - 1) / parts);
+}
+
+/// Runs a panel on a kernel K with lanes L. K::tile(weights, first tile, tiles, a, lda, rows,
+/// start, sums) computes `rows` <= K::rows rows of `tiles` <= K::tiles tiles: sums[t][r * 16 + c] =
+/// start[t][c] + sum over k of a[r][k] * w[c][k], modulo 2³².
+template <class K, class L>
+[[gnu::always_inline]] inline void run_panel(const U8S8Panel& p) {
+  using Output = OutputStageLoops<L>;
+  constexpr int block = K::rows * u8s8_columns;
+  alignas(64) std::int32_t sums[K::tiles * block] = {};
+  alignas(64) std::int32_t start[K::tiles * u8s8_columns];
+  U8S8Stage::Channels channels[K::tiles];
+
+  const U8S8Weights& w = *p.weights;
+  const U8S8Store store = Output::store_for(p.stage->type);
+  const std::int64_t size =
+      p.stage->type == OutputType::u8 || p.stage->type == OutputType::s8 ? 1 : 4;
+  const std::int64_t parts = (p.rows + K::rows - 1) / K::rows;
+
+  for (std::int64_t t = p.tile; t < p.tile_end;) {
+    const int tiles = static_cast<int>(p.tile_end - t < K::tiles ? p.tile_end - t : K::tiles);
+    for (int i = 0; i < tiles; ++i) {
+      channels[i] = p.stage->channels(t + i);
+      Output::start(*p.stage, channels[i], w.k, w.sums + (t + i) * u8s8_columns,
+                    start + i * u8s8_columns);
+    }
+    std::int64_t row = 0;
+    for (std::int64_t part = parts; part > 0; --part) {
+      const int rows = next_rows(p.rows - row, part);
+      K::tile(w, t, tiles, p.a + row * p.lda, p.lda, rows, start, sums);
+      for (int i = 0; i < tiles; ++i) {
+        store(*p.stage, channels[i], sums + i * block, rows,
+              p.row_sums == nullptr ? nullptr : p.row_sums + row,
+              static_cast<char*>(p.out) + (row * p.ldo + (t + i) * u8s8_columns) * size, p.ldo);
+      }
+      row += rows;
+    }
+    t += tiles;
+  }
+}
+
+}  // namespace adze::kernels
