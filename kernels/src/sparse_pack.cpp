@@ -119,7 +119,7 @@ class Packer {
     }
     form_.lists.push_back({static_cast<std::uint32_t>(form_.units), 0, 0});
     form_.index.insert(form_.index.end(), 32, 0);  // kernels read ahead
-    form_.values = aligned_zeros(static_cast<std::int64_t>(values_.size()));
+    form_.values = aligned_zeros<std::int8_t>(static_cast<std::int64_t>(values_.size()));
     if (!values_.empty()) std::memcpy(form_.values.get(), values_.data(), values_.size());
     form_.view.lists = form_.lists.data();
     form_.view.index = form_.index.data();

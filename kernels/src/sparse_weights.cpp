@@ -62,12 +62,11 @@ void FreeAligned::operator()(void* p) const {
   std::free(p);
 }
 
-AlignedArray<std::int8_t> aligned_zeros(std::int64_t bytes) {
+void* aligned_zeros(std::int64_t bytes) {
   const auto size = static_cast<std::size_t>((bytes + 63) / 64 * 64 + 64);
-  auto* memory = static_cast<std::int8_t*>(std::aligned_alloc(64, size));
+  void* memory = std::aligned_alloc(64, size);
   if (memory == nullptr) throw std::bad_alloc();
-  std::memset(memory, 0, size);
-  return AlignedArray<std::int8_t>(memory);
+  return std::memset(memory, 0, size);
 }
 
 void check_block_shape(const char* what, BlockShape block, const std::vector<BlockShape>& allowed) {

@@ -22,7 +22,12 @@ template <class T>
 using AlignedArray = std::unique_ptr<T[], FreeAligned>;
 
 /// Zeros; readable for 64 bytes more.
-AlignedArray<std::int8_t> aligned_zeros(std::int64_t bytes);
+void* aligned_zeros(std::int64_t bytes);
+template <class T>
+AlignedArray<T> aligned_zeros(std::int64_t count) {
+  return AlignedArray<T>(
+      static_cast<T*>(aligned_zeros(count * static_cast<std::int64_t>(sizeof(T)))));
+}
 
 /// The kept blocks as lists of units, see SparseView, and the memory behind one.
 struct SparseForm {
