@@ -2,6 +2,7 @@
 #include <immintrin.h>
 
 #include "gemm_f32_kernel.h"
+#include "gemm_f32_tile.h"
 #include "unroll.h"
 
 namespace adze::kernels {
@@ -15,114 +16,28 @@ constexpr int vectors_for(int rows) {
   return rows == 1 ? 8 : rows <= 3 ? 4 : 2;
 }
 
-/// Lanes below `count`.
-__m256i first_lanes(int count) {
-  return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-}
+struct Floats {
+  using F = __m256;
+  using Part = __m256i;
+  static constexpr int width = 8;
+  static constexpr bool reads_exactly = false;
 
-/// The sums of a tile in registers: MR rows, NV vectors of 8 columns of which the last may be
-/// incomplete.
-template <int MR, int NV>
-struct Sums {
-  __m256 v[MR][NV];
+  static F load(const float* x) { return _mm256_loadu_ps(x); }
+  static void store(float* x, F v) { _mm256_storeu_ps(x, v); }
+  static F all(float x) { return _mm256_set1_ps(x); }
+  static F add(F a, F b) { return _mm256_add_ps(a, b); }
+  static F multiply_add(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
+  static F relu(F x) { return _mm256_max_ps(_mm256_setzero_ps(), x); }  // NaN and -0 stay
 
-  [[gnu::always_inline]] inline void begin(const F32Tile& t) {
-    const __m256i last = first_lanes(t.columns - 8 * (NV - 1));
-    const bool whole = t.columns == 8 * NV;
-    unroll<MR>([&](auto i) __attribute__((always_inline)) {
-      unroll<NV>([&](auto j) __attribute__((always_inline)) {
-        const float* c = t.c + i * t.ldc + 8 * j;
-        v[i][j] = t.from_zero             ? _mm256_setzero_ps()
-                  : (j < NV - 1 || whole) ? _mm256_loadu_ps(c)
-                                          : _mm256_maskload_ps(c, last);
-      });
-    });
+  /// Lanes below `count`.
+  static Part part(int count) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
   }
-
-  /// Adds the bias, applies the ReLU, stores.
-  [[gnu::always_inline]] inline void end(const F32Tile& t) {
-    const __m256i last = first_lanes(t.columns - 8 * (NV - 1));
-    const bool whole = t.columns == 8 * NV;
-    if (t.bias != nullptr) {
-      unroll<NV>([&](auto j) __attribute__((always_inline)) {
-        const __m256 bias = j < NV - 1 || whole ? _mm256_loadu_ps(t.bias + 8 * j)
-                                                : _mm256_maskload_ps(t.bias + 8 * j, last);
-        unroll<MR>([&](auto i)
-                       __attribute__((always_inline)) { v[i][j] = _mm256_add_ps(v[i][j], bias); });
-      });
-    }
-    if (t.relu) {
-      unroll<MR>([&](auto i) __attribute__((always_inline)) {
-        unroll<NV>([&](auto j) __attribute__((always_inline)) {
-          v[i][j] = _mm256_max_ps(_mm256_setzero_ps(), v[i][j]);  // NaN and -0 stay
-        });
-      });
-    }
-    unroll<MR>([&](auto i) __attribute__((always_inline)) {
-      unroll<NV>([&](auto j) __attribute__((always_inline)) {
-        float* c = t.c + i * t.ldc + 8 * j;
-        if (j < NV - 1 || whole) {
-          _mm256_storeu_ps(c, v[i][j]);
-        } else {
-          _mm256_maskstore_ps(c, last, v[i][j]);
-        }
-      });
-    });
-  }
+  static F load_part(const float* x, Part lanes) { return _mm256_maskload_ps(x, lanes); }
+  static void store_part(float* x, Part lanes, F v) { _mm256_maskstore_ps(x, lanes, v); }
 };
 
-/// The product for a row-major b; `by_rows` if a_step is 1, else a_row is 1.
-template <int MR, int NV, bool by_rows>
-void tile(const F32Tile& t) {
-  Sums<MR, NV> sums;
-  sums.begin(t);
-  const std::int64_t a_row = by_rows ? t.a_row : 1;
-  const std::int64_t a_step = by_rows ? 1 : t.a_step;
-  const std::int64_t b_step = t.b_step;
-  const float* a[MR];
-  unroll<MR>([&](auto i) __attribute__((always_inline)) { a[i] = t.a + i * a_row; });
-  const float* b = t.b;
-  for (std::int64_t p = 0, end = t.k * a_step; p < end; p += a_step, b += b_step) {
-    __m256 columns[NV];
-    unroll<NV>([&](auto j)
-                   __attribute__((always_inline)) { columns[j] = _mm256_loadu_ps(b + 8 * j); });
-    unroll<MR>([&](auto i) __attribute__((always_inline)) {
-      const __m256 value = _mm256_broadcast_ss(by_rows ? a[i] + p : a[0] + p + i);
-      unroll<NV>([&](auto j) __attribute__((always_inline)) {
-        sums.v[i][j] = _mm256_fmadd_ps(value, columns[j], sums.v[i][j]);
-      });
-    });
-  }
-  sums.end(t);
-}
-
-using TileFunction = void (*)(const F32Tile&);
-
-template <int MR, int NV = vectors_for(MR)>
-TileFunction choose_width(const F32Tile& t) {
-  if constexpr (NV > 1) {
-    if (t.columns <= 4 * NV) return choose_width<MR, NV / 2>(t);
-  }
-  if constexpr (MR == 1) return tile<MR, NV, false>;  // a_row does not matter
-  return t.a_step == 1 ? tile<MR, NV, true> : tile<MR, NV, false>;
-}
-
-void any_tile(const F32Tile& t) {
-  switch (t.rows) {
-    case 1:
-      return choose_width<1>(t)(t);
-    case 2:
-      return choose_width<2>(t)(t);
-    case 3:
-      return choose_width<3>(t)(t);
-    case 4:
-      return choose_width<4>(t)(t);
-    case 5:
-      return choose_width<5>(t)(t);
-    default:
-      return choose_width<6>(t)(t);
-  }
-}
+using Tiles = F32Tiles<Floats, most_rows, vectors_for>;
 
 /// Eight rows of a matrix.
 struct Rows {
@@ -164,62 +79,30 @@ template <class R>
   });
 }
 
+/// 8 of the 16 columns of a group.
 template <class R>
-void transpose8(const R& rows, std::int64_t k, float* out, std::int64_t width) {
+void transpose8(const R& rows, std::int64_t k, float* out) {
   std::int64_t p = 0;
   for (; p + 8 <= k; p += 8) {
     __m256 r[8];
     load_transposed(rows, p, r);
-    unroll<8>([&](auto q) __attribute__((always_inline)) {
-      _mm256_storeu_ps(out + (p + q) * width, r[q]);
-    });
+    unroll<8>([&](auto q)
+                  __attribute__((always_inline)) { _mm256_store_ps(out + (p + q) * 16, r[q]); });
   }
   for (; p < k; ++p) {
-    for (int i = 0; i < 8; ++i) out[p * width + i] = rows(i)[p];
+    for (int i = 0; i < 8; ++i) out[p * 16 + i] = rows(i)[p];
   }
 }
 
-template <int NV>
-void copy_vectors(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t k, float* out) {
-  const __m256i last = first_lanes(static_cast<int>(n) - 8 * (NV - 1));
-  for (std::int64_t p = 0; p < k; ++p, x += ldx, out += 8 * NV) {
-    unroll<NV>([&](auto j) __attribute__((always_inline)) {
-      _mm256_store_ps(out + 8 * j, j < NV - 1 ? _mm256_loadu_ps(x + 8 * j)
-                                              : _mm256_maskload_ps(x + 8 * j, last));
-    });
+void copy(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t k, float* out) {
+  const __m256i low = Floats::part(static_cast<int>(n)),
+                high = Floats::part(static_cast<int>(n) - 8);
+  for (std::int64_t p = 0; p < k; ++p, x += ldx, out += 16) {
+    _mm256_store_ps(out, _mm256_maskload_ps(x, low));
+    _mm256_store_ps(out + 8, _mm256_maskload_ps(x + 8, high));
   }
 }
 
-void copy(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t k, float* out,
-          std::int64_t width) {
-  switch (width / 8) {
-    case 1:
-      return copy_vectors<1>(x, ldx, n, k, out);
-    case 2:
-      return copy_vectors<2>(x, ldx, n, k, out);
-    case 3:
-      return copy_vectors<3>(x, ldx, n, k, out);
-    case 4:
-      return copy_vectors<4>(x, ldx, n, k, out);
-    case 5:
-      return copy_vectors<5>(x, ldx, n, k, out);
-    case 6:
-      return copy_vectors<6>(x, ldx, n, k, out);
-    case 7:
-      return copy_vectors<7>(x, ldx, n, k, out);
-    default:
-      return copy_vectors<8>(x, ldx, n, k, out);
-  }
-}
-
-void transpose(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t k, float* out,
-               std::int64_t width) {
-  std::int64_t j = 0;
-  for (; j + 8 <= n; j += 8) transpose8(Rows{x + j * ldx, ldx}, k, out + j, width);
-  if (j < n) transpose8(FewRows(x + j * ldx, ldx, n - j), k, out + j, width);
-}
-
-constexpr int by_columns_rows = 3;
 constexpr int by_columns_vectors(int rows) {
   return rows == 1 ? 4 : 2;
 }
@@ -228,7 +111,7 @@ constexpr int by_columns_vectors(int rows) {
 /// columns are Rows or, if there are fewer than 8, FewRows.
 template <int MR, int NV, class R>
 void tile_by_columns(const F32Tile& t) {
-  Sums<MR, NV> sums;
+  Tiles::Sums<MR, NV> sums;
   sums.begin(t);
   const auto columns_of = [&](int j) __attribute__((always_inline)) {
     const float* b = t.b + 8 * j * t.b_column;
@@ -275,7 +158,13 @@ void choose_width_by_columns(const F32Tile& t) {
   return t.columns == 8 ? tile_by_columns<MR, 1, Rows>(t) : tile_by_columns<MR, 1, FewRows>(t);
 }
 
-void any_tile_by_columns(const F32Tile& t) {
+}  // namespace
+
+int f32_by_columns_columns_avx2(int rows) {
+  return 8 * by_columns_vectors(rows);
+}
+
+void f32_tile_by_columns_avx2(const F32Tile& t) {
   switch (t.rows) {
     case 1:
       return choose_width_by_columns<1>(t);
@@ -286,17 +175,34 @@ void any_tile_by_columns(const F32Tile& t) {
   }
 }
 
-}  // namespace
+void f32_transpose_avx2(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t k,
+                        float* out) {
+  for (std::int64_t j = 0; j < 16; j += 8) {
+    if (n - j >= 8) {
+      transpose8(Rows{x + j * ldx, ldx}, k, out + j);
+    } else if (n - j > 0) {
+      transpose8(FewRows(x + j * ldx, ldx, n - j), k, out + j);
+    }
+  }
+  if (n == 16) return;
+  for (std::int64_t p = 0; p < k; ++p) {
+    for (std::int64_t j = n; j < 16; ++j) out[p * 16 + j] = 0.0f;
+  }
+}
 
 const F32Kernel f32_gemm_6x16_avx2{"f32_gemm_6x16_avx2",
                                    Isa::avx2,
                                    most_rows,
-                                   [](int rows) { return 8 * vectors_for(rows); },
-                                   any_tile,
-                                   by_columns_rows,
-                                   [](int rows) { return 8 * by_columns_vectors(rows); },
-                                   any_tile_by_columns,
+                                   Floats::width,
+                                   [](int rows) { return Floats::width * vectors_for(rows); },
+                                   8,
+                                   48,
+                                   nullptr,
+                                   Tiles::any,
+                                   f32_by_columns_rows_avx2,
+                                   f32_by_columns_columns_avx2,
+                                   f32_tile_by_columns_avx2,
                                    copy,
-                                   transpose};
+                                   f32_transpose_avx2};
 
 }  // namespace adze::kernels

@@ -14,8 +14,11 @@ struct F32Tile {
   const float* a;  ///< (i, p) is at a[i * a_row + p * a_step]; one of the two strides is 1
   std::int64_t a_row;
   std::int64_t a_step;
-  const float* b;  ///< (p, j) is at b[p * b_step + j]; readable up to a multiple of 8 columns
+  /// (p, j) is at b[p * b_step + j / 16 * b_group + j % 16]; readable up to a multiple of
+  /// F32Kernel::b_unit columns.
+  const float* b;
   std::int64_t b_step;
+  std::int64_t b_group;
   std::int64_t b_column;  ///< for tile_by_columns only: (p, j) is at b[p + j * b_column]
   float* c;
   std::int64_t ldc;
@@ -30,25 +33,39 @@ struct F32Kernel {
   const char* name;
   Isa isa;
   int rows;  ///< the most rows of a tile
-  /// The most columns of a tile with so many rows: 8 times a power of two. Other tiles have 8 times
-  /// a smaller power of two, less up to 7.
+  int unit;  ///< narrower tiles than this bring no gain
+  /// The most columns of a tile with so many rows: `unit` times a power of two. Other tiles have
+  /// `unit` times a smaller power of two, less up to unit - 1.
   int (*columns)(int rows);
+  int b_unit;  ///< see F32Tile::b
+  /// With up to so many rows a row-major b that stays in L2 is read where it is.
+  std::int64_t in_place_rows;
+  /// The kernel for products that read a large or packed b more than once; or nullptr.
+  const F32Kernel* for_large;
   void (*tile)(const F32Tile& tile);
   /// A tile that reads b by columns where it is, for few rows of a; it has as many columns as
   /// by_columns_columns says, or up to 8.
   int by_columns_rows;  ///< the most rows of such a tile
   int (*by_columns_columns)(int rows);
   void (*tile_by_columns)(const F32Tile& tile);
-  /// out[p * width + j] = x[p * ldx + j] for j < n <= width, p < k, and anything for the other j <
-  /// width, width the next multiple of 8.
-  void (*copy)(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t k, float* out,
-               std::int64_t width);
+  /// out[p * 16 + j] = x[p * ldx + j] for p < k, j < n <= 16, and 0 for the other j < 16.
+  void (*copy)(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t k, float* out);
   /// The same with x[j * ldx + p].
-  void (*transpose)(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t k, float* out,
-                    std::int64_t width);
+  void (*transpose)(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t k, float* out);
 };
 
 extern const F32Kernel f32_gemm_scalar;
 extern const F32Kernel f32_gemm_6x16_avx2;
+extern const F32Kernel f32_gemm_12x32_avx512;
+
+/// What f32_gemm_12x32_avx512 shares with f32_gemm_6x16_avx2.
+void f32_transpose_avx2(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t k,
+                        float* out);
+constexpr int f32_by_columns_rows_avx2 = 3;
+int f32_by_columns_columns_avx2(int rows);
+void f32_tile_by_columns_avx2(const F32Tile& tile);
+
+/// The kernel for the active instruction set.
+const F32Kernel& f32_kernel();
 
 }  // namespace adze::kernels

@@ -33,18 +33,20 @@ void tile(const F32Tile& t) {
   }
 }
 
-void copy(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t k, float* out,
-          std::int64_t width) {
+/// From x[p * step + j * column].
+void pack(const float* x, std::int64_t step, std::int64_t column, std::int64_t n, std::int64_t k,
+          float* out) {
   for (std::int64_t p = 0; p < k; ++p) {
-    for (std::int64_t j = 0; j < n; ++j) out[p * width + j] = x[p * ldx + j];
+    for (std::int64_t j = 0; j < 16; ++j) out[p * 16 + j] = j < n ? x[p * step + j * column] : 0.0f;
   }
 }
 
-void transpose(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t k, float* out,
-               std::int64_t width) {
-  for (std::int64_t p = 0; p < k; ++p) {
-    for (std::int64_t j = 0; j < n; ++j) out[p * width + j] = x[j * ldx + p];
-  }
+void copy(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t k, float* out) {
+  pack(x, ldx, 1, n, k, out);
+}
+
+void transpose(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t k, float* out) {
+  pack(x, 1, ldx, n, k, out);
 }
 
 }  // namespace
@@ -52,7 +54,11 @@ void transpose(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t k,
 const F32Kernel f32_gemm_scalar{"f32_gemm_4x8_scalar",
                                 Isa::scalar,
                                 tile_rows,
+                                tile_columns,
                                 [](int) { return tile_columns; },
+                                1,
+                                48,
+                                nullptr,
                                 tile<false>,
                                 tile_rows,
                                 [](int) { return tile_columns; },

@@ -11,7 +11,7 @@ struct Index {
 
 /// Calls f(Index<0>), …, f(Index<n - 1>).
 template <int n, int i = 0, class F>
-[[gnu::always_inline]] inline void unroll(const F& f) {
+[[gnu::always_inline]] constexpr inline void unroll(const F& f) {
   if constexpr (i < n) {
     f(Index<i>{});
     unroll<n, i + 1>(f);

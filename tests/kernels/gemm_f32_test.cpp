@@ -133,6 +133,100 @@ TEST_CASE("the ReLU of the float32 product lets NaN and -0 through", "[kernels][
   });
 }
 
+TEST_CASE("a packed float32 weight gives the bits of the product with the weight itself",
+          "[kernels][gemm]") {
+  for_each_isa([](Isa isa) {
+    CAPTURE(name(isa));
+    Numbers numbers(5);
+    for (int i = 0; i < 400; ++i) {
+      const std::int64_t m = numbers.integer(1, i % 2 == 0 ? 4 : 30);
+      const std::int64_t n = numbers.integer(1, i % 3 == 0 ? 300 : 40);
+      const std::int64_t k = numbers.integer(i % 7 == 0 ? 0 : 1, i % 5 == 0 ? 700 : 40);
+      const std::int64_t gap = numbers.integer(0, 2);
+      const bool bias = numbers.coin(), relu = numbers.coin();
+      CAPTURE(m, n, k, gap, bias, relu);
+      const Guarded a(numbers.reals((m - 1) * (k + gap) + k));
+      const Guarded w(numbers.reals((n - 1) * (k + gap) + k));
+      const Guarded b(numbers.reals(n));
+      const Guarded expected(std::vector<float>(static_cast<std::size_t>((m - 1) * (n + gap) + n)));
+      const Guarded actual(expected.values());
+      GemmF32Options options;
+      options.bias = bias ? b.data() : nullptr;
+      options.relu = relu;
+      reference::gemm_f32(Transpose::no, Transpose::yes, m, n, k, a.data(), k + gap, w.data(),
+                          k + gap, expected.data(), n + gap, options);
+      const PackedF32Weights packed(w.data(), n, k, k + gap);
+      set_num_threads(1 + i % 3);
+      gemm_f32(a.data(), k + gap, m, packed, options.bias, relu, actual.data(), n + gap);
+      const std::string difference = testing::difference(actual.values(), expected.values());
+      if (!difference.empty()) FAIL(difference);
+    }
+  });
+}
+
+TEST_CASE("a packed float32 weight serves any number of rows, threads and instruction sets",
+          "[kernels][gemm]") {
+  Numbers numbers(17);
+  for (const auto& [m, n, k] : {std::tuple{1, 2100, 515}, {200, 130, 600}, {13, 1030, 70}}) {
+    const auto a = numbers.reals(m * k), w = numbers.reals(n * k);
+    std::vector<float> expected(static_cast<std::size_t>(m * n)), actual(expected);
+    reference::gemm_f32(Transpose::no, Transpose::yes, m, n, k, a.data(), k, w.data(), k,
+                        expected.data(), n, {});
+    const PackedF32Weights packed(w.data(), n, k, k);
+    const PackedF32Weights shared = packed;  // NOLINT: the copy is what is tested
+    CHECK(shared.data() == packed.data());
+    CHECK((shared.n() == n && shared.k() == k));
+    for_each_isa([&](Isa isa) {
+      for (int threads : {1, 2, 5}) {
+        CAPTURE(name(isa), threads, m, n, k);
+        set_num_threads(threads);
+        gemm_f32(a.data(), k, m, shared, nullptr, false, actual.data(), n);
+        CHECK(difference(actual, expected) == "");
+      }
+    });
+  }
+}
+
+TEST_CASE("NaN, infinity and denormal numbers pass through every float32 product alike",
+          "[kernels][gemm]") {
+  const float infinity = std::numeric_limits<float>::infinity();
+  const float special[] = {std::numeric_limits<float>::quiet_NaN(),
+                           infinity,
+                           -infinity,
+                           1e-41f,
+                           -1e-41f,
+                           3e38f,
+                           -0.0f,
+                           1.0f,
+                           -1.0f,
+                           1e-30f};
+  for_each_isa([&](Isa isa) {
+    CAPTURE(name(isa));
+    Numbers numbers(23);
+    for (int i = 0; i < 60; ++i) {
+      const std::int64_t m = numbers.integer(1, 20), n = numbers.integer(1, 70);
+      const std::int64_t k = numbers.integer(1, 30);
+      CAPTURE(m, n, k);
+      auto a = numbers.reals(m * k), w = numbers.reals(n * k), bias = numbers.reals(n);
+      for (float& v : a) v = numbers.integer(0, 19) == 0 ? special[numbers.integer(0, 9)] : v;
+      for (float& v : w) v = numbers.integer(0, 19) == 0 ? special[numbers.integer(0, 9)] : v;
+      for (float& v : bias) v = numbers.integer(0, 9) == 0 ? special[numbers.integer(0, 9)] : v;
+      GemmF32Options options;
+      options.bias = bias.data();
+      options.relu = i % 2 == 0;
+      std::vector<float> expected(static_cast<std::size_t>(m * n)), actual(expected);
+      reference::gemm_f32(Transpose::no, Transpose::yes, m, n, k, a.data(), k, w.data(), k,
+                          expected.data(), n, options);
+      gemm_f32(Transpose::no, Transpose::yes, m, n, k, a.data(), k, w.data(), k, actual.data(), n,
+               options);
+      CHECK(difference(actual, expected) == "");
+      gemm_f32(a.data(), k, m, PackedF32Weights(w.data(), n, k, k), bias.data(), options.relu,
+               actual.data(), n);
+      CHECK(difference(actual, expected) == "");
+    }
+  });
+}
+
 TEST_CASE("empty products write zeros and bias, or nothing", "[kernels][gemm]") {
   for_each_isa([](Isa isa) {
     CAPTURE(name(isa));

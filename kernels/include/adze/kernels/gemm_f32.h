@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "adze/kernels/isa.h"
@@ -31,6 +32,30 @@ struct GemmF32Options {
 void gemm_f32(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, std::int64_t k,
               const float* a, std::int64_t lda, const float* b, std::int64_t ldb, float* c,
               std::int64_t ldc, const GemmF32Options& options = {});
+
+/// The weight of a linear layer (n × k, row-major) in an order in which products with few rows read
+/// it once, from front to back. Copies share the data, which nothing changes.
+class PackedF32Weights {
+ public:
+  PackedF32Weights() = default;
+  /// Packs n rows of k values, `ldw` apart. Throws std::bad_alloc.
+  PackedF32Weights(const float* w, std::int64_t n, std::int64_t k, std::int64_t ldw);
+
+  std::int64_t n() const { return n_; }  ///< output features
+  std::int64_t k() const { return k_; }  ///< input features
+  /// Groups of 16 rows of the weight, k × 16 each; 0 where the last one has fewer rows.
+  const float* data() const { return data_.get(); }
+
+ private:
+  std::int64_t n_ = 0, k_ = 0;
+  std::shared_ptr<float> data_;
+};
+
+/// c = a · wᵀ + bias, then the ReLU if wanted: the bits of `gemm_f32` with the weight that `w` was
+/// made of as the transposed b. `a` is m × w.k() with rows `lda` apart, `c` m × w.n() with rows
+/// `ldc` apart, `bias` w.n() values or nullptr. Fast for any m.
+void gemm_f32(const float* a, std::int64_t lda, std::int64_t m, const PackedF32Weights& w,
+              const float* bias, bool relu, float* c, std::int64_t ldc);
 
 /// One line of a table of micro-kernels, seen from outside.
 struct KernelInfo {
