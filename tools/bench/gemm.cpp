@@ -1,4 +1,7 @@
 // adze-bench gemm: matrix products, int8 and float32.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
@@ -6,17 +9,18 @@
 #include <CLI/CLI.hpp>
 
 #include <adze/kernels/isa.h>
-#include <adze/kernels/parallel.h>
 
 #include "bench/commands.h"
 #include "bench/gemm_cases.h"
-#include "bench/peer_eigen.h"
+#include "bench/peers.h"
 #include "bench/report.h"
-#include "bench/timing.h"
 
 namespace adze::bench {
 
 namespace {
+
+using kernels::KernelInfo;
+using nlohmann::ordered_json;
 
 /// M in {1, 4, 16, 64, 256, 1024} × eight layers, and five odd shapes.
 std::vector<Problem> default_problems() {
@@ -34,89 +38,187 @@ std::vector<Problem> default_problems() {
 }
 
 /// The words that repeat one problem.
-std::string repeat_command(const Problem& problem, const GemmOptions& o, const char* isa) {
-  std::string words = "adze-bench gemm --op " + o.op + " --threads " +
-                      std::to_string(o.common.threads) + " --isa " + isa;
+std::string repeat_command(const Problem& problem, const GemmOptions& o) {
+  std::string words = "adze-bench gemm --op " + o.op + " " + repeat_words(o.common);
   if (o.op == "f32") {
     words += " --form " + o.form;
-    if (!o.peer.empty()) words += " --peer " + o.peer;
   } else {
     words += " --weights " + o.weights + " --max-activation " + std::to_string(o.max_activation) +
              " --out " + o.out;
   }
-  if (o.common.all_kernels) words += " --all-kernels";
+  for (const std::string& peer : o.peers) words += " --peer " + peer;
   return words + " " + to_string(problem);
 }
 
-/// Times the picked kernel, all others if asked for, and the peer, in turns.
-Report measure(const Problem& problem, const GemmOptions& o) {
-  const auto test = o.op == "f32" ? make_f32_case(problem, o) : make_u8s8_case(problem, o);
-  const kernels::Isa isa = kernels::active();
-  Report report;
-  report.title = o.op + " " + to_string(problem) + ", " + std::to_string(o.common.threads) +
-                 (o.common.threads == 1 ? " thread, " : " threads, ") + kernels::name(isa);
-  report.repeat = repeat_command(problem, o, kernels::name(isa));
-  report.checked = test->verify();
+/// The kernel that counts as picked: the one asked for, or the first that can do the problem.
+std::size_t pick(const std::vector<KernelInfo>& table, const std::string& wanted) {
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    if (wanted.empty() ? table[i].reason == nullptr : wanted == table[i].name) return i;
+  }
+  std::string names;
+  for (const KernelInfo& kernel : table)
+    names += (names.empty() ? "" : ", ") + std::string(kernel.name);
+  throw UsageError("--kernel " + wanted + " is not known, there are " + names);
+}
 
-  std::vector<Candidate> candidates;
-  bool picked = false;
-  for (const kernels::KernelInfo& kernel : test->table()) {
-    const bool pick = kernel.reason == nullptr && !picked;
-    picked = picked || pick;
-    const bool use = pick || (o.common.all_kernels && kernels::supported(kernel.isa));
-    if (use && !pick) {
-      try {
-        test->force(kernel);
-        test->verify();
-      } catch (const std::runtime_error& error) {
-        report.others.push_back(error.what());
-        continue;
+/// Timed in the order: the picked kernel, other kernels of ours, peers.
+class Measurement {
+ public:
+  Measurement(const Problem& problem, const GemmOptions& o)
+      : problem_(problem),
+        o_(o),
+        test_(o.op == "f32" ? make_f32_case(problem, o) : make_u8s8_case(problem, o)) {
+    report_.title = o.op + " " + to_string(problem) + ", " + thread_count(o.common.threads) + ", " +
+                    kernels::name(kernels::active());
+    report_.repeat = repeat_command(problem, o);
+  }
+
+  Report run() {
+    const std::vector<KernelInfo> table = test_->table();
+    const std::size_t picked = pick(table, o_.common.kernel);
+    add_picked(table[picked]);
+    for (std::size_t i = 0; i < table.size(); ++i) {
+      if (i != picked) add_other(table[i], i > picked);
+    }
+    for (const std::string& name : o_.peers) add_peer(find_peer(name, o_.op));
+    time_entries(entries_, o_.common, report_);
+    test_->release();
+    if (!o_.common.csv) {
+      for (Row& row : report_.rows) {
+        if (!row.peer) {
+          row.limit = limit_of_kernel(row.kernel, kernels::isa_from_name(row.isa), row.threads);
+        }
       }
     }
-    if (!use) {
-      report.others.push_back(
-          std::string(kernel.name) + ": " +
-          (kernel.reason != nullptr ? kernel.reason : "comes later in the table"));
-      continue;
+    return std::move(report_);
+  }
+
+ private:
+  void add(const KernelInfo& kernel, bool picked, std::function<void()> prepare) {
+    Row row{.op = o_.op,
+            .kernel = kernel.name,
+            .isa = kernels::name(kernel.isa),
+            .threads = o_.common.threads,
+            .problem = problem_,
+            .operations = 2 * problem_.products(),
+            .picked = picked};
+    entries_.push_back({std::move(row), {[this] { test_->run(); }, std::move(prepare)}});
+  }
+
+  std::function<void()> forcing(const KernelInfo& kernel) {
+    return [this, kernel] { test_->force(kernel); };
+  }
+
+  void add_picked(const KernelInfo& kernel) {
+    // Where others are forced, so is it: being forced takes some time.
+    const bool force = o_.common.all() || !o_.common.kernel.empty();
+    if (force) test_->force(kernel);
+    report_.checked = test_->verify();
+    test_->release();
+    add(
+        kernel, true, force ? forcing(kernel) : [this] { test_->release(); });
+  }
+
+  void add_other(const KernelInfo& kernel, bool later) {
+    if (!o_.common.all() || !kernels::supported(kernel.isa)) {
+      report_.others.push_back(kernel.name + std::string(": ") +
+                               (kernel.reason != nullptr ? kernel.reason
+                                : later                  ? "comes later in the table"
+                                                         : "another kernel is asked for"));
+      return;
     }
-    candidates.push_back({kernel.name, [&test, kernel, only = !o.common.all_kernels] {
-                            if (!only) test->force(kernel);
-                            test->run();
-                          }});
-    report.rows.push_back(
-        {o.op, kernel.name, kernels::name(kernel.isa), o.common.threads, problem, {}, pick});
+    try {
+      test_->force(kernel);
+      test_->verify();
+    } catch (const std::runtime_error& error) {
+      report_.others.push_back(error.what());
+      return;
+    }
+    add(kernel, false, forcing(kernel));
   }
-  if (const auto peer = test->peer()) {
-    candidates.push_back({o.peer, peer});
-    report.rows.push_back({o.op, o.peer, "avx2", 1, problem, {}, false});
+
+  void add_peer(const Peer& peer) {
+    const PeerSetting setting{kernels::active(), o_.common.threads};
+    try {
+      test_->release();
+      std::function<void()> run = test_->peer(peer, setting);
+      test_->run();
+      run();
+      Row row{.op = o_.op,
+              .kernel = peer.name,
+              .isa = peer.isa(setting),
+              .threads = o_.common.threads,
+              .problem = problem_,
+              .operations = 2 * problem_.products(),
+              .peer = true};
+      row.more["wrong"] = test_->wrong_results();
+      entries_.push_back({std::move(row), {std::move(run)}});
+    } catch (const PeerRefuses& error) {
+      report_.others.push_back(peer.name + std::string(": ") + error.what());
+    }
   }
-  const std::vector<Timing> timings = time_in_turns(candidates, o.common.seconds);
-  for (std::size_t i = 0; i < timings.size(); ++i) report.rows[i].timing = timings[i];
-  kernels::set_active(isa);
-  return report;
+
+  Problem problem_;
+  const GemmOptions& o_;
+  std::unique_ptr<GemmCase> test_;
+  std::vector<Entry> entries_;
+  Report report_;
+};
+
+struct ProblemClass {
+  const char* name;
+  bool (*contains)(const Problem& p);
+};
+constexpr ProblemClass classes[] = {
+    {"all", [](const Problem&) { return true; }},
+    {"M=1", [](const Problem& p) { return p.m == 1; }},
+    {"tiny (up to 2^20 products)", [](const Problem& p) { return p.products() <= 1 << 20; }},
+    {"large (M >= 13, N and K >= 256)",
+     [](const Problem& p) { return p.m >= 13 && p.n >= 256 && p.k >= 256; }},
+};
+
+/// Geometric means of the ratios of times to ours, for each peer and class.
+ordered_json summary(const std::vector<Report>& reports, const std::vector<std::string>& peers) {
+  ordered_json all;
+  for (const std::string& peer : peers) {
+    for (const ProblemClass& some : classes) {
+      double logs = 0, least = HUGE_VAL, most = 0;
+      int count = 0;
+      for (const Report& report : reports) {
+        for (const Row& row : report.rows) {
+          if (!row.peer || row.kernel != peer || !some.contains(row.problem)) continue;
+          const double ratio = row.timing.median / report.rows[0].timing.median;
+          logs += std::log(ratio);
+          least = std::min(least, ratio);
+          most = std::max(most, ratio);
+          ++count;
+        }
+      }
+      if (count == 0) continue;
+      const double mean = std::exp(logs / count);
+      char text[160];
+      std::snprintf(text, sizeof text, "%s / ours, %-32s %3d problems: %.2f (%.2f to %.2f)",
+                    peer.c_str(), some.name, count, mean, least, most);
+      all.push_back({{"peer", peer},
+                     {"problems", some.name},
+                     {"count", count},
+                     {"geometric_mean", mean},
+                     {"least", least},
+                     {"most", most},
+                     {"text", text}});
+    }
+  }
+  return all;
 }
 
 int run(const GemmOptions& o) {
   apply(o.common);
-  if (!o.peer.empty() && o.op != "f32") {
-    throw UsageError("--peer " + o.peer + " can only be compared with --op f32");
-  }
-  if (!o.peer.empty() && (!has_eigen() || !kernels::supported(kernels::Isa::avx2))) {
-    throw UsageError("--peer " + o.peer + " needs a machine with AVX2");
-  }
+  for (const std::string& peer : o.peers) find_peer(peer, o.op);
   auto problems = parse_problems(o.common.problem_words);
   if (problems.empty()) problems = default_problems();
-  std::vector<Report> reports;
-  for (const Problem& problem : problems) {
-    Report report = measure(problem, o);
-    if (o.common.csv || o.common.json) {
-      reports.push_back(std::move(report));
-    } else {
-      write({report}, o.common);
-    }
-  }
-  if (!reports.empty()) write(reports, o.common);
-  return 0;
+  Output output(o.common);
+  for (const Problem& problem : problems) output.add(Measurement(problem, o).run());
+  return output.finish(summary(output.reports(), o.peers));
 }
 
 }  // namespace
@@ -125,11 +227,16 @@ std::function<int()> add_gemm(CLI::App& program) {
   auto options = std::make_shared<GemmOptions>();
   CLI::App* command = program.add_subcommand("gemm", "matrix products, int8 and float32");
   add_common_options(*command, options->common);
+  add_kernel_options(*command, options->common);
+  add_problem_words(*command, options->common, "m=256 n=1024 k=1024");
   command->add_option("--op", options->op, "u8s8 or f32")
       ->check(CLI::IsMember({"u8s8", "f32"}))
       ->capture_default_str();
-  command->add_option("--peer", options->peer, "another library to time in turns with ours: eigen")
-      ->check(CLI::IsMember({"eigen"}));
+  command
+      ->add_option("--peer", options->peers,
+                   "another library to time in turns with ours, may be repeated: " + peer_names())
+      ->take_all()
+      ->allow_extra_args(false);
   command
       ->add_option("--form", options->form,
                    "f32: a and b as they are (n) or transposed (t), for example nt")

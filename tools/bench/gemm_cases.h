@@ -9,6 +9,7 @@
 #include <adze/kernels/gemm_f32.h>
 
 #include "bench/options.h"
+#include "bench/peers.h"
 
 namespace adze::bench {
 
@@ -16,7 +17,7 @@ namespace adze::bench {
 struct GemmOptions {
   CommonOptions common;
   std::string op = "u8s8";
-  std::string peer;                   ///< "eigen", or nothing
+  std::vector<std::string> peers;
   std::string form = "nt";            ///< f32: n or t for each operand
   std::string weights = "normal";     ///< u8s8: normal, uniform or extreme
   std::int32_t max_activation = 127;  ///< u8s8
@@ -36,14 +37,16 @@ class GemmCase {
   virtual std::vector<kernels::KernelInfo> table() const = 0;
   /// Makes run() use that kernel of the table.
   virtual void force(const kernels::KernelInfo& kernel) = 0;
-  /// The peer on the same data, or an empty function if there is none.
-  virtual std::function<void()> peer() { return {}; }
+  /// Ends that: the library picks again.
+  virtual void release() = 0;
+  /// The peer on the same data. Throws PeerRefuses.
+  virtual std::function<void()> peer(const Peer& peer, const PeerSetting& setting) = 0;
+  /// The part of the results of the peer that ran last that is wrong: integers that differ from
+  /// ours (by more than 1, where they were rounded), floats by more than rounding explains.
+  virtual double wrong_results() const = 0;
 };
 
 std::unique_ptr<GemmCase> make_f32_case(const Problem& problem, const GemmOptions& options);
 std::unique_ptr<GemmCase> make_u8s8_case(const Problem& problem, const GemmOptions& options);
-
-/// The rows of a result that are worth checking: all of a small problem, some of a large one.
-std::vector<std::int64_t> sampled_rows(const Problem& problem);
 
 }  // namespace adze::bench

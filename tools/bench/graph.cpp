@@ -118,8 +118,7 @@ Result measure(const GraphCase& test, const GraphOptions& o) {
         ": the graph does not give what its calls give");
   Tensor kept;
   const std::vector<Timing> timings = time_in_turns(
-      {{"graph", [&] { kept = (*test.graph)(x); }}, {"calls", [&] { kept = test.calls(x); }}},
-      o.seconds);
+      {{[&] { kept = (*test.graph)(x); }}, {[&] { kept = test.calls(x); }}}, o.seconds);
   const std::size_t nodes = test.graph->graph().size() - 2;  // neither input nor output
   const double to_ns = 1e9 / static_cast<double>(nodes);
   return {test.name, nodes, timings[0].median * to_ns, timings[1].median * to_ns,

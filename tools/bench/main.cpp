@@ -14,8 +14,9 @@ namespace {
 
 /// One sub-command for each line.
 constexpr std::pair<const char*, adze::bench::Command> commands[] = {
-    {"gemm", adze::bench::add_gemm},
-    {"graph", adze::bench::add_graph},
+    {"gemm", adze::bench::add_gemm},     {"elementwise", adze::bench::add_elementwise},
+    {"model", adze::bench::add_model},   {"graph", adze::bench::add_graph},
+    {"limits", adze::bench::add_limits},
 };
 
 int fail(const char* message) {

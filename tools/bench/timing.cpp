@@ -1,6 +1,7 @@
 #include "bench/timing.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include <benchmark/benchmark.h>
 
@@ -8,7 +9,8 @@ namespace adze::bench {
 
 namespace {
 
-constexpr int repetitions = 15;
+constexpr int most_repetitions = 15;
+constexpr int fewest_repetitions = 3;
 
 /// Keeps the time per call of every repetition, by the candidate's number.
 class Collector : public benchmark::BenchmarkReporter {
@@ -45,9 +47,18 @@ std::vector<Timing> time_in_turns(const std::vector<Candidate>& candidates, doub
   benchmark::ClearRegisteredBenchmarks();
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     const std::function<void()>& run = candidates[i].run;
+    const std::function<void()>& prepare = candidates[i].prepare;
+    if (prepare) prepare();
     run();  // caches, scratch memory and threads are warm
+    const auto start = std::chrono::steady_clock::now();
+    run();
+    const std::chrono::duration<double> once = std::chrono::steady_clock::now() - start;
+    const double calls = seconds / std::max(once.count(), 1e-9);
+    const int repetitions =
+        static_cast<int>(std::clamp<double>(calls, fewest_repetitions, most_repetitions));
     benchmark::RegisterBenchmark(std::to_string(i).c_str(),
-                                 [&run](benchmark::State& state) {
+                                 [&run, &prepare](benchmark::State& state) {
+                                   if (prepare) prepare();
                                    for ([[maybe_unused]] auto turn : state) run();
                                  })
         ->Repetitions(repetitions)

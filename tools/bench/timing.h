@@ -7,8 +7,8 @@
 namespace adze::bench {
 
 struct Candidate {
-  std::string name;
   std::function<void()> run;
+  std::function<void()> prepare = {};  ///< called before each series of runs, untimed
 };
 
 /// Seconds per call.
@@ -19,7 +19,8 @@ struct Timing {
 };
 
 /// The times of all candidates, measured in turns and in random order, so that a disturbance of the
-/// machine meets all of them alike and their ratios hold. About `seconds` for each candidate.
+/// machine meets all of them alike and their ratios hold. About `seconds` for each candidate, or
+/// the time of five calls if these take longer.
 std::vector<Timing> time_in_turns(const std::vector<Candidate>& candidates, double seconds);
 
 }  // namespace adze::bench

@@ -1,0 +1,42 @@
+#include <immintrin.h>
+
+#include "bench/limit_loops.h"
+
+namespace adze::bench {
+
+namespace {
+
+struct Lanes {
+  using F = __m512;
+  using I = __m512i;
+  static F all_f32(float x) { return _mm512_set1_ps(x); }
+  static I all_s8(char x) { return _mm512_set1_epi8(x); }
+  static I all_s16(short x) { return _mm512_set1_epi16(x); }
+  static F fma(F a, F b, F sum) { return _mm512_fmadd_ps(a, b, sum); }
+  static I maddubs(I a, I b) { return _mm512_maddubs_epi16(a, b); }
+  static I madd(I a, I b) { return _mm512_madd_epi16(a, b); }
+  static I add16(I a, I b) { return _mm512_add_epi16(a, b); }
+  static I add32(I a, I b) { return _mm512_add_epi32(a, b); }
+  static I either(I a, I b) { return _mm512_or_si512(a, b); }
+  static I load(const char* from) { return _mm512_load_si512(from); }
+  static void store(char* to, I value) { _mm512_store_si512(to, value); }
+  template <class T>
+  static void opaque(T& value) {
+    asm volatile("" : "+v"(value));
+  }
+};
+
+using Loops = LoopsOf<Lanes>;
+
+}  // namespace
+
+const LimitLoops limit_loops_avx512 = {
+    kernels::Isa::avx512,
+    {{Mix::f32_fma, Loops::f32_fma_operations, Loops::f32_fma},
+     {Mix::u8s8_trio, Loops::u8s8_trio_operations, Loops::u8s8_trio},
+     {Mix::u8s8_window4, Loops::u8s8_window4_operations, Loops::u8s8_window4},
+     {Mix::u8s8_wide, Loops::u8s8_wide_operations, Loops::u8s8_wide}},
+    Loops::read,
+    Loops::copy};
+
+}  // namespace adze::bench
