@@ -15,6 +15,10 @@
 set(ADZE_ISA_avx2 -mavx2 -mfma)
 set(ADZE_ISA_avxvnni ${ADZE_ISA_avx2} -mavxvnni)
 set(ADZE_ISA_avx512 ${ADZE_ISA_avx2} -mavx512f -mavx512bw -mavx512vl -mavx512dq)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  # Wrong about the compiler's own intrinsics (GCC bug 105593).
+  list(APPEND ADZE_ISA_avx512 -Wno-uninitialized -Wno-maybe-uninitialized)
+endif()
 set(ADZE_ISA_avx512vnni ${ADZE_ISA_avx512} -mavx512vnni)
 set(ADZE_ISA_neon "")
 set(ADZE_ISA_neondot -march=armv8.2-a+dotprod)

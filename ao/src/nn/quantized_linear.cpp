@@ -92,8 +92,10 @@ void LinearBase::set_layout(kernels::WeightLayout layout) {
   layout_ = layout;
 }
 
-void LinearBase::apply_layout() const {
-  if (layout_ != kernels::WeightLayout()) adze::quantized::linear_prepack(weight, bias, layout_);
+void LinearBase::prepack() const {
+  const bool automatic = layout_ == kernels::WeightLayout();
+  adze::quantized::linear_prepack(weight, bias,
+                                  automatic ? std::nullopt : std::optional(layout_));
 }
 
 std::map<std::string, Value> LinearBase::config() const {
@@ -127,7 +129,7 @@ std::map<std::string, Value> Linear::config() const {
 }
 
 Tensor Linear::run(const Tensor& x, bool relu) {
-  apply_layout();
+  if (layout() != kernels::WeightLayout()) prepack();
   const auto op = relu ? adze::quantized::linear_relu : adze::quantized::linear;
   return op(x, weight, bias, scale.value().item(), zero_point.value().item<std::int64_t>(), dtype_);
 }
@@ -216,7 +218,7 @@ Tensor Linear::run(const Tensor& x, bool relu) {
         relu ? adze::quantized::linear_relu_dynamic_fp16 : adze::quantized::linear_dynamic_fp16;
     return op(x, weight, bias);
   }
-  apply_layout();
+  if (layout() != kernels::WeightLayout()) prepack();
   const auto op = relu ? adze::quantized::linear_relu_dynamic : adze::quantized::linear_dynamic;
   return op(x, weight, bias, options_.reduce_range);
 }

@@ -367,6 +367,8 @@ class Reporter {
     if (r.form != LayerForm::int8 && r.form != LayerForm::dynamic) {
       r.kernel = first_usable(kernels::gemm_f32_kernels());
     } else if (w.dtype() == qint8) {
+      if (const auto* linear = dynamic_cast<const ao::nn::quantized::LinearBase*>(layer.module))
+        linear->prepack();
       const auto how =
           adze::quantized::linear_kernel(w, layer.rows, layer.reduce_range ? 127 : 255);
       r.kernel = how.name;

@@ -28,12 +28,12 @@ class LinearBase : public adze::nn::Module {
   kernels::WeightLayout layout() const { return layout_; }
   /// Throws for blocks without a kernel, and for weights that are not qint8.
   void set_layout(kernels::WeightLayout layout);
+  /// Brings a qint8 weight into the order that kernels read, as the next call would.
+  void prepack() const;
   std::map<std::string, Value> config() const override;
 
  protected:
   LinearBase(Tensor weight_values, Tensor bias_values);
-  /// Sees to it that the next product with the weight uses the layout.
-  void apply_layout() const;
   void fields(adze::nn::FieldList& f) override { f(weight, bias); }
 
  private:
