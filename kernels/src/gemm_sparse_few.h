@@ -52,6 +52,39 @@ struct SparseFew {
     return two(low, high);
   }
 
+  /// Adds `left` single units of 1 × 4, eight at a time: lanes are units. Goes on to what follows.
+  [[gnu::always_inline]] static inline V units(V acc, std::int64_t left,
+                                               const std::uint16_t*& index,
+                                               const std::int8_t*& values, const std::uint8_t* a) {
+    for (; left >= 8; left -= 8, index += 8, values += 32) {
+      acc = dot(acc, gather(a, index), D::load(values));
+    }
+    if (left > 0) {
+      const V some = _mm256_and_si256(first_lanes(static_cast<int>(left)), D::load(values));
+      std::uint16_t own[8] = {};
+      for (int i = 0; i < left; ++i) own[i] = index[i];
+      acc = dot(acc, gather(a, own), some);
+      index += left;
+      values += 4 * left;
+    }
+    return acc;
+  }
+
+  /// Adds blocks of 1 × 16, two at a time. Goes on to what follows.
+  [[gnu::always_inline]] static inline V blocks(V acc, int left, const std::uint16_t*& index,
+                                                const std::int8_t*& values, const std::uint8_t* a) {
+    for (; left >= 2; left -= 2, index += 8, values += 32) {
+      acc = dot(acc, two(load128(a + 4 * index[0]), load128(a + 4 * index[4])), D::load(values));
+    }
+    if (left > 0) {
+      acc = dot(acc, two(load128(a + 4 * index[0]), _mm_setzero_si128()),
+                two(load128(values), _mm_setzero_si128()));
+      index += 4;
+      values += 16;
+    }
+    return acc;
+  }
+
   /// One channel, one row, units of 1 × 4: lanes are units.
   template <bool contiguous>
   [[gnu::always_inline]] static inline V channel(const SparseView& w, const SparseList* list,
@@ -61,30 +94,17 @@ struct SparseFew {
     std::int64_t left = list[1].first - list[0].first;
     V acc = D::zero();
     if constexpr (contiguous) {
-      int quads = list->quads;
-      left -= 4 * quads;
-      for (; quads >= 2; quads -= 2, index += 8, values += 32) {
-        acc = dot(acc, two(load128(a + 4 * index[0]), load128(a + 4 * index[4])), D::load(values));
-      }
-      if (quads > 0) {
-        acc = dot(acc, two(load128(a + 4 * index[0]), _mm_setzero_si128()),
-                  two(load128(values), _mm_setzero_si128()));
-        index += 4;
-        values += 16;
-      }
+      acc = blocks(acc, list->quads, index, values, a);
+      left -= 4 * list->quads;
+      const int pairs = 2 * list->pairs;
+      if (pairs > 0) acc = units(acc, pairs, index, values, a);
+      left -= pairs;
+      const int more = list->double_pairs + list->quadruples;
+      acc = blocks(acc, more, index, values, a);
+      left -= 4 * more;
     }
-    for (; left >= 8; left -= 8, index += 8, values += 32) {
-      acc = dot(acc, gather(a, index), D::load(values));
-    }
-    if (left > 0) {
-      const V some = _mm256_and_si256(first_lanes(static_cast<int>(left)), D::load(values));
-      alignas(16) std::uint16_t own[8] = {};
-      for (int i = 0; i < left; ++i) own[i] = index[i];
-      acc = dot(acc, gather(a, own), some);
-    }
-    return acc;
+    return units(acc, left, index, values, a);
   }
-
   template <bool contiguous>
   static void run_channels(const SparseJob& x) {
     const SparseView& w = *x.w;

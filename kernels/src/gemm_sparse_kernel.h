@@ -12,10 +12,16 @@ namespace adze::kernels {
 /// The units of one group of channels within one block of inputs: first the quads (windows of four
 /// units of which 16-bit sums may be added before they are widened), then the pairs, then single
 /// units up to the beginning of the next list.
+///
+/// Blocks of 1 × 16 are four units with neighbouring inputs: quads are such blocks, and between
+/// pairs and single units stand the blocks that are two pairs, then those that are four single
+/// units.
 struct SparseList {
   std::uint32_t first;  ///< number of the first unit
   std::uint16_t quads;
   std::uint16_t pairs;
+  std::uint16_t double_pairs;
+  std::uint16_t quadruples;
 };
 
 /// Kept blocks as kernels read them.
@@ -68,7 +74,7 @@ struct SparseJob {
   const std::int32_t* start;            ///< for each channel: what sums begin with
   std::int32_t* partial;  ///< if w->k_blocks > 1: all groups' channels × rows of a panel
   SparseOutput out;
-  /// Stores sums[i * ld + c] for channels from `channel` on, columns <= 16 of them; readable up to
+  /// Stores sums[i * ld + c] for channels from `channel` on, columns of them; readable up to
   /// a multiple of 8 columns.
   void (*store)(const std::int32_t* sums, std::int64_t ld, int rows, std::int64_t channel,
                 int columns, const SparseOutput& out);

@@ -87,6 +87,12 @@ struct SparsePanel {
         for (int i = list->pairs; i > 0; --i, index += 2, values += 2 * unit_bytes) {
           window<2>(acc, a, index, values);
         }
+        if constexpr (contiguous) {
+          for (int i = list->double_pairs; i > 0; --i, index += 4, values += 4 * unit_bytes) {
+            window<2>(acc, a, index, values);
+            window<2>(acc, a, index + 2, values + 2 * unit_bytes);
+          }
+        }
         const std::int8_t* end = w.values + std::int64_t{list[1].first} * unit_bytes;
         for (; values < end; ++index, values += unit_bytes) window<1>(acc, a, index, values);
 
