@@ -1,6 +1,7 @@
 #include "adze/kernels/gemm_f32.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <new>
 
@@ -25,6 +26,7 @@ const F32Kernel* const kernels[] = {
 
 // Products that are worth a second thread: about 20 µs.
 constexpr std::int64_t grain = 1 << 20;
+constexpr std::int64_t pack_grain = 1 << 14;  // the same for groups of 16 values to pack
 
 /// Cuts the longer side of the result, in whole tiles, into parts for threads.
 void run_on_threads(const F32Kernel& kernel, const F32Product& x) {
@@ -65,7 +67,7 @@ void gemm_f32(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, std::i
   const F32Product x{m, n, k,   a,      at ? 1 : lda, at ? lda : 1, b, bt ? 1 : ldb, bt ? ldb : 1,
                      0, c, ldc, options};
   if (m * n * k < 2 * grain) {
-    run(kernel, x);
+    if ((bt && m <= kernel.by_columns_rows) || !run_small(kernel, x)) run(kernel, x);
   } else {
     run_on_threads(kernel, x);
   }
@@ -80,9 +82,14 @@ PackedF32Weights::PackedF32Weights(const float* w, std::int64_t n, std::int64_t 
   if (data == nullptr) throw std::bad_alloc();
   data_.reset(data, [](float* p) { std::free(p); });
   const F32Kernel& kernel = f32_kernel();
-  for (std::int64_t j = 0; j < n; j += 16) {
-    kernel.transpose(w + j * ldw, ldw, std::min<std::int64_t>(16, n - j), k, data + j * k);
-  }
+  parallel_for(0, groups, 1 + pack_grain / (1 + k), [&](std::int64_t group, std::int64_t end) {
+    for (; group < end; ++group) {
+      float* to = data + group * 16 * k;
+      const std::int64_t columns = std::min<std::int64_t>(16, n - group * 16);
+      if (columns < 16) std::fill(to, to + 16 * k, 0.0f);
+      kernel.transpose(w + group * 16 * ldw, ldw, columns, k, to);
+    }
+  });
 }
 
 void gemm_f32(const float* a, std::int64_t lda, std::int64_t m, const PackedF32Weights& w,

@@ -55,17 +55,29 @@ struct FewRows {
   const float* operator()(int i) const { return row[i]; }
 };
 
-/// 8 × 8: r[q] takes element p + q of each of the 8 rows.
-template <class R>
-[[gnu::always_inline]] inline void load_transposed(const R& rows, std::int64_t p, __m256 (&r)[8]) {
+/// The first, or all of 4 numbers from x on.
+struct Four {
+  __m128 operator()(const float* x) const { return _mm_loadu_ps(x); }
+};
+struct FirstOfFour {
+  __m128i lanes;
+  explicit FirstOfFour(std::int64_t count)
+      : lanes(
+            _mm_cmpgt_epi32(_mm_set1_epi32(static_cast<int>(count)), _mm_setr_epi32(0, 1, 2, 3))) {}
+  __m128 operator()(const float* x) const { return _mm_maskload_ps(x, lanes); }
+};
+
+/// 8 × 8: r[q] takes element p + q of each of the 8 rows, read by `first` (q < 4) and `second`.
+template <class R, class Read>
+[[gnu::always_inline]] inline void load_transposed(const R& rows, std::int64_t p, Read first,
+                                                   Read second, __m256 (&r)[8]) {
   __m256 s[8];
   // Halves of rows j and j + 4 side by side, so that all later steps stay within 128 bits.
   unroll<4>([&](auto j) __attribute__((always_inline)) {
     const float* low = rows(j) + p;
     const float* high = rows(j + 4) + p;
-    r[j] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1);
-    r[j + 4] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low + 4)),
-                                    _mm_loadu_ps(high + 4), 1);
+    r[j] = _mm256_insertf128_ps(_mm256_castps128_ps256(first(low)), first(high), 1);
+    r[j + 4] = _mm256_insertf128_ps(_mm256_castps128_ps256(second(low + 4)), second(high + 4), 1);
   });
   unroll<2>([&](auto h) __attribute__((always_inline)) {
     s[4 * h] = _mm256_unpacklo_ps(r[4 * h], r[4 * h + 1]);
@@ -79,19 +91,33 @@ template <class R>
   });
 }
 
+template <class R>
+[[gnu::always_inline]] inline void load_transposed(const R& rows, std::int64_t p, __m256 (&r)[8]) {
+  load_transposed(rows, p, Four{}, Four{}, r);
+}
+
+/// The same for the last `count` < 8 elements of the rows.
+template <class R>
+[[gnu::always_inline]] inline void load_last_transposed(const R& rows, std::int64_t p,
+                                                        std::int64_t count, __m256 (&r)[8]) {
+  load_transposed(rows, p, FirstOfFour(count), FirstOfFour(count - 4), r);
+}
+
 /// 8 of the 16 columns of a group.
 template <class R>
 void transpose8(const R& rows, std::int64_t k, float* out) {
+  __m256 r[8];
   std::int64_t p = 0;
   for (; p + 8 <= k; p += 8) {
-    __m256 r[8];
     load_transposed(rows, p, r);
     unroll<8>([&](auto q)
                   __attribute__((always_inline)) { _mm256_store_ps(out + (p + q) * 16, r[q]); });
   }
-  for (; p < k; ++p) {
-    for (int i = 0; i < 8; ++i) out[p * 16 + i] = rows(i)[p];
-  }
+  if (p == k) return;
+  load_last_transposed(rows, p, k - p, r);
+  unroll<7>([&](auto q) __attribute__((always_inline)) {
+    if (p + q < k) _mm256_store_ps(out + (p + q) * 16, r[q]);
+  });
 }
 
 void copy(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t k, float* out) {
@@ -128,24 +154,29 @@ void tile_by_columns(const F32Tile& t) {
       sums.v[i][j] = _mm256_fmadd_ps(value, columns, sums.v[i][j]);
     });
   };
+  const auto columns_or_few = [&](int j) __attribute__((always_inline)) {
+    if constexpr (NV == 1) {
+      return few;
+    } else {
+      return columns_of(j);
+    }
+  };
   const auto add8 = [&](std::int64_t p, int j) __attribute__((always_inline)) {
     __m256 columns[8];
-    if constexpr (NV == 1) {
-      load_transposed(few, p, columns);
-    } else {
-      load_transposed(columns_of(j), p, columns);
-    }
+    load_transposed(columns_or_few(j), p, columns);
     unroll<8>([&](auto q) __attribute__((always_inline)) { add(p + q, j, columns[q]); });
   };
   std::int64_t p = 0;
   for (; p + 8 <= t.k; p += 8) {
     unroll<NV>([&](auto j) __attribute__((always_inline)) { add8(p, j); });
   }
-  for (; p < t.k; ++p) {
+  if (p < t.k) {
     unroll<NV>([&](auto j) __attribute__((always_inline)) {
-      const auto b = columns_of(j);
-      add(p, j,
-          _mm256_setr_ps(b(0)[p], b(1)[p], b(2)[p], b(3)[p], b(4)[p], b(5)[p], b(6)[p], b(7)[p]));
+      __m256 columns[8];
+      load_last_transposed(columns_or_few(j), p, t.k - p, columns);
+      unroll<7>([&](auto q) __attribute__((always_inline)) {
+        if (p + q < t.k) add(p + q, j, columns[q]);
+      });
     });
   }
   sums.end(t);
@@ -183,10 +214,6 @@ void f32_transpose_avx2(const float* x, std::int64_t ldx, std::int64_t n, std::i
     } else if (n - j > 0) {
       transpose8(FewRows(x + j * ldx, ldx, n - j), k, out + j);
     }
-  }
-  if (n == 16) return;
-  for (std::int64_t p = 0; p < k; ++p) {
-    for (std::int64_t j = n; j < 16; ++j) out[p * 16 + j] = 0.0f;
   }
 }
 

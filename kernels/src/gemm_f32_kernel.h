@@ -48,7 +48,7 @@ struct F32Kernel {
   int by_columns_rows;  ///< the most rows of such a tile
   int (*by_columns_columns)(int rows);
   void (*tile_by_columns)(const F32Tile& tile);
-  /// out[p * 16 + j] = x[p * ldx + j] for p < k, j < n <= 16, and 0 for the other j < 16.
+  /// out[p * 16 + j] = x[p * ldx + j] for p < k, j < n <= 16, and anything for the other j < 16.
   void (*copy)(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t k, float* out);
   /// The same with x[j * ldx + p].
   void (*transpose)(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t k, float* out);

@@ -16,6 +16,8 @@ constexpr std::int64_t b_block_columns = 2048;
 // With up to so many rows a large row-major b is read where it is: packing costs more than it
 // gains.
 constexpr std::int64_t few_rows = 12;
+// Up to 64 × 64 × 64 there are no blocks.
+constexpr std::int64_t small_size = 64;
 constexpr std::int64_t small_b = 64 * 1024;  // values that stay in L2
 // How many k are done at a time for up to 3 rows.
 constexpr std::int64_t few_rows_k = 16;
@@ -224,9 +226,49 @@ void run_by_tiles(const F32Kernel& kernel, const F32Product& x) {
 
 }  // namespace
 
+bool run_small(const F32Kernel& kernel, const F32Product& x) {
+  if (x.k > small_size || x.n > small_size || x.m > small_size) return false;
+  // In 32 bits, in which the processor divides faster.
+  const int m = static_cast<int>(x.m), n = static_cast<int>(x.n);
+  const int tiles = m <= kernel.rows ? 1 : (m + kernel.rows - 1) / kernel.rows;
+  const std::int64_t width = kernel.columns(tiles == 1 ? m : (m + tiles - 1) / tiles);
+  F32Tile t;
+  t.k = x.k;
+  t.a_row = x.a_row;
+  t.a_step = x.a_step;
+  t.b_column = x.b_column;
+  t.ldc = x.ldc;
+  t.from_zero = !x.options.accumulate;
+  t.relu = x.options.relu;
+  for (int j = 0; j < n; j += t.columns) {
+    t.columns = static_cast<int>(panel_columns(kernel, width, n - j));
+    if (x.b_column != 1 || (t.columns & (kernel.b_unit - 1)) != 0) {
+      float* panel = b_scratch.get<float>(small_size * small_size);
+      pack_b(kernel, x, 0, j, x.k, t.columns, panel);
+      t.b = panel;
+      t.b_step = 16;
+      t.b_group = 16 * x.k;
+    } else {
+      t.b = x.b + j;
+      t.b_step = x.b_step;
+      t.b_group = 16;
+    }
+    t.bias = x.options.bias != nullptr ? x.options.bias + j : nullptr;
+    for (int i = 0, first = 0, next = m; i < tiles; ++i, first = next) {
+      if (tiles > 1) next = m * (i + 1) / tiles;
+      t.rows = next - first;
+      t.a = x.a + first * x.a_row;
+      t.c = x.c + first * x.ldc + j;
+      kernel.tile(t);
+    }
+  }
+  return true;
+}
+
 void run(const F32Kernel& kernel, const F32Product& x) {
-  const bool by_columns = !x.in_groups() && x.b_column != 1;
-  if (by_columns && x.m <= kernel.by_columns_rows && b_is_small(x)) {
+  // Columns a multiple of 2 KiB apart meet in few lines of the L1 cache.
+  if (!x.in_groups() && x.b_column != 1 && x.m <= kernel.by_columns_rows &&
+      (b_is_small(x) || x.b_column % 512 != 0)) {
     run_by_columns(kernel, x);
   } else if (kernel.for_large != nullptr &&
              !(reads_in_place(kernel, x) && (b_is_small(x) || x.m <= kernel.rows))) {

@@ -47,6 +47,9 @@ struct F32Product {
   }
 };
 
+/// The product if it is so small that to think about blocks would only cost time, or false.
+bool run_small(const F32Kernel& kernel, const F32Product& x);
+
 /// The whole product on the calling thread.
 void run(const F32Kernel& kernel, const F32Product& x);
 

@@ -37,7 +37,7 @@ void tile(const F32Tile& t) {
 void pack(const float* x, std::int64_t step, std::int64_t column, std::int64_t n, std::int64_t k,
           float* out) {
   for (std::int64_t p = 0; p < k; ++p) {
-    for (std::int64_t j = 0; j < 16; ++j) out[p * 16 + j] = j < n ? x[p * step + j * column] : 0.0f;
+    for (std::int64_t j = 0; j < n; ++j) out[p * 16 + j] = x[p * step + j * column];
   }
 }
 

@@ -115,10 +115,8 @@ Isa from_environment() {
   return isa;
 }
 
-std::atomic<int>& chosen() {
-  static std::atomic<int> isa(static_cast<int>(from_environment()));
-  return isa;
-}
+constexpr int not_chosen = -1;
+constinit std::atomic<int> chosen{not_chosen};
 
 }  // namespace
 
@@ -172,7 +170,13 @@ const char* why_not(Isa isa) {
 }
 
 Isa active() {
-  return static_cast<Isa>(chosen().load(std::memory_order_relaxed));
+  int isa = chosen.load(std::memory_order_relaxed);
+  if (isa == not_chosen) {
+    const int first = static_cast<int>(from_environment());
+    // Another thread may have been faster.
+    if (chosen.compare_exchange_strong(isa, first)) isa = first;
+  }
+  return static_cast<Isa>(isa);
 }
 
 void set_active(Isa isa) {
@@ -180,7 +184,7 @@ void set_active(Isa isa) {
     throw std::runtime_error("set_active: this machine does not support " + std::string(name(isa)) +
                              ", only " + supported_names());
   }
-  chosen().store(static_cast<int>(isa), std::memory_order_relaxed);
+  chosen.store(static_cast<int>(isa), std::memory_order_relaxed);
 }
 
 const char* last_kernel() {
