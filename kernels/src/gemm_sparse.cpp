@@ -1,0 +1,421 @@
+#include "adze/kernels/gemm_sparse.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+
+#include "adze/kernels/parallel.h"
+
+#include "gemm_sparse_kernel.h"
+#include "isa_state.h"
+#include "quantize_table.h"
+#include "scratch.h"
+#include "sparse_weights.h"
+
+namespace adze::kernels {
+
+namespace {
+
+using detail::SparseForm;
+using detail::SparseWeightsData;
+
+// Best first, for each block shape.
+const SparseKernel* const kernels[] = {
+#if defined(__x86_64__)
+    &u8s8_sparse_1x4_dot_avx512vnni,
+    &u8s8_sparse_1x4_rows_avx512vnni,
+    &u8s8_sparse_1x16_dot_avx512vnni,
+    &u8s8_sparse_1x16_rows_avx512vnni,
+    &u8s8_sparse_4x4_two_avx512vnni,
+    &u8s8_sparse_4x4_rows_avx512vnni,
+    &u8s8_sparse_8x4_avx512vnni,
+    &u8s8_sparse_16x4_avx512vnni,
+    &u8s8_sparse_8x1_few_avx512vnni,
+    &u8s8_sparse_8x1_rows_avx512vnni,
+    &u8s8_sparse_1x4_dot_avx2,
+    &u8s8_sparse_1x4_rows_avx2,
+    &u8s8_sparse_1x16_dot_avx2,
+    &u8s8_sparse_1x16_rows_avx2,
+    &u8s8_sparse_4x4_two_avx2,
+    &u8s8_sparse_4x4_rows_avx2,
+    &u8s8_sparse_8x4_avx2,
+    &u8s8_sparse_16x4_avx2,
+    &u8s8_sparse_8x1_few_avx2,
+    &u8s8_sparse_8x1_rows_avx2,
+#endif
+    &u8s8_sparse_scalar,
+};
+
+std::atomic<const SparseKernel*> forced{nullptr};
+
+const SparseHelpers& helpers() {
+#if defined(__x86_64__)
+  if (includes(active(), Isa::avx2)) return sparse_helpers_avx2;
+#endif
+  return sparse_helpers_scalar;
+}
+
+/// Why the kernel cannot do it at all.
+const char* why_not(const SparseKernel& kernel, BlockShape block) {
+  if (const char* reason = why_not(kernel.isa)) return reason;
+  if (kernel.block_rows == 0) return nullptr;
+  return block == BlockShape{kernel.block_rows, kernel.block_cols}
+             ? nullptr
+             : "it is made for another block shape";
+}
+
+const char* why_not(const SparseKernel& kernel, const SparseProblem& problem) {
+  const SparseKernel* only = forced.load(std::memory_order_relaxed);
+  if (only != nullptr && only != &kernel) return "another kernel is forced";
+  if (const char* reason = why_not(kernel, problem.block)) return reason;
+  return only == nullptr && kernel.most_rows != 0 && problem.m > kernel.most_rows
+             ? "it is made for fewer rows of activations"
+             : nullptr;
+}
+
+const SparseKernel& pick(const SparseProblem& problem) {
+  for (const SparseKernel* kernel : kernels) {
+    if (why_not(*kernel, problem) == nullptr) return *kernel;
+  }
+  return u8s8_sparse_scalar;
+}
+
+constexpr std::int64_t strip = 16;  // channels; parts of a call begin at multiples of it
+// Activations that are prepared at a time, and weights that meet all of them, stay in L2.
+constexpr std::int64_t block_bytes = 192 * 1024;
+constexpr std::int64_t block_rows_unit = 64;
+constexpr std::int64_t chunk_bytes = 256 * 1024;
+// Products that are worth a second thread: about 20 µs. The output stage takes as long as so many.
+constexpr std::int64_t grain = 1 << 21;
+constexpr std::int64_t products_of_an_output = 16;
+constexpr std::int64_t most_job_rows = 64;
+// Rows in place are read in words of 4 bytes, blocks of 1 × 16 in words of 16.
+constexpr std::int64_t word = 4;
+constexpr std::int64_t long_word = 16;
+
+thread_local Scratch a_scratch;
+thread_local Scratch panel_scratch;
+thread_local Scratch partial_scratch;
+thread_local Scratch row_sum_scratch;
+thread_local Scratch stage_scratch;
+
+std::int64_t round_up(std::int64_t x, std::int64_t unit) {
+  return (x + unit - 1) / unit * unit;
+}
+
+/// Activations: 8-bit, or float32 with the way to quantize them.
+struct Activations {
+  const std::uint8_t* bytes = nullptr;
+  const float* floats = nullptr;
+  AffineRow affine{};
+  std::int64_t ld = 0;
+};
+
+struct Block {
+  const std::uint8_t* a;
+  std::int64_t lda;
+};
+
+/// Rows of activations, readable up to a multiple of `unit` inputs, zeros there.
+Block prepare_block(const Activations& a, std::int64_t row, std::int64_t rows, std::int64_t k,
+                    std::int64_t unit) {
+  if (a.floats == nullptr && k % unit == 0) return {a.bytes + row * a.ld, a.ld};
+  const std::int64_t ld = round_up(k, unit);
+  auto* out = a_scratch.get<std::uint8_t>(static_cast<std::size_t>(rows * ld));
+  for (std::int64_t i = 0; i < rows; ++i) {
+    std::uint8_t* to = out + i * ld;
+    if (a.floats != nullptr) {
+      quantize_table().quantize_u8(a.floats + (row + i) * a.ld, k, a.affine, to);
+    } else {
+      std::memcpy(to, a.bytes + (row + i) * a.ld, static_cast<std::size_t>(k));
+    }
+    std::fill(to + k, to + ld, std::uint8_t{0});
+  }
+  return {out, ld};
+}
+
+/// An array with one value for each of `padded` channels: the one given, or a copy in `to`.
+template <class T>
+const T* for_channels(const PerChannel<T>& from, std::int64_t n, std::int64_t padded, T* to) {
+  if (from.data != nullptr && from.stride == 1) {
+    if (n == padded) return from.data;
+    std::copy_n(from.data, n, to);
+    std::fill(to + n, to + padded, T());
+  } else {
+    std::fill_n(to, padded, from.data != nullptr ? *from.data : T());
+  }
+  return to;
+}
+
+/// What all threads of a call read.
+struct Call {
+  const Activations* a;
+  std::int64_t m;
+  const SparseWeightsData* w;
+  SparseStage stage;
+  const std::int32_t* start;
+  char* out;
+  std::int64_t ldo;
+  std::int64_t out_bytes;
+};
+
+void fill_in(const OutputStage& from, Call* call) {
+  const SparseWeightsData& w = *call->w;
+  SparseStage& s = call->stage;
+  const std::int64_t n = w.n, padded = round_up(n, strip);
+  auto* memory = stage_scratch.get<std::int32_t>(static_cast<std::size_t>(5 * padded));
+  auto* floats = reinterpret_cast<float*>(memory + 3 * padded);
+  s.plain = &from;
+  s.type = from.type;
+  s.relu = from.relu;
+  s.zero_point = from.out_zero_point;
+  const std::int32_t lowest =
+      from.relu ? std::max(from.out_min, from.out_zero_point) : from.out_min;
+  s.lowest = static_cast<float>(lowest - from.out_zero_point);
+  s.highest = static_cast<float>(from.out_max - from.out_zero_point);
+  s.multipliers = s.bias = nullptr;
+  if (from.type != OutputType::s32) {
+    s.multipliers = for_channels(from.multipliers, n, padded, floats);
+    s.bias = for_channels(from.bias, n, padded, floats + padded);
+  }
+  // sum (a - za)(w - zw) = sum a w + za (k zw - sum w) - zw sum a, modulo 2³².
+  std::int32_t* k_zw = nullptr;
+  s.w_zero_points = nullptr;
+  if (from.w_zero_points.data != nullptr) {
+    s.w_zero_points = for_channels(from.w_zero_points, n, padded, memory);
+    k_zw = memory + padded;
+    for (std::int64_t c = 0; c < padded; ++c) {
+      k_zw[c] = static_cast<std::int32_t>(static_cast<std::uint32_t>(w.k) *
+                                          static_cast<std::uint32_t>(s.w_zero_points[c]));
+    }
+  }
+  std::int32_t* start = memory + 2 * padded;
+  if (from.a_zero_point == 0) {
+    std::fill_n(start, padded, 0);
+  } else {
+    helpers().start(w.sums.data(), k_zw, padded, from.a_zero_point, start);
+  }
+  call->start = start;
+}
+
+/// One thread's part of a call: rows × strips.
+struct Part {
+  std::int64_t row, row_end, strip, strip_end;
+};
+
+const std::uint8_t* panel_of(const SparseKernel& kernel, const Block& block, std::int64_t row,
+                             int rows, std::int64_t k, int panel_rows) {
+  const std::uint8_t* a = block.a + row * block.lda;
+  const std::int64_t size =
+      kernel.input == SparseInput::panel ? round_up(k, long_word) * panel_rows : k * 8;
+  auto* panel = panel_scratch.get<std::uint8_t>(static_cast<std::size_t>(size));
+  if (kernel.input == SparseInput::panel) {
+    helpers().make_panel(a, block.lda, rows, k, panel_rows, panel);
+  } else {
+    helpers().make_columns(a, block.lda, rows, k, panel);
+  }
+  return panel;
+}
+
+/// Some rows of a block times some strips.
+void run_jobs(const Call& call, const SparseKernel& kernel, const SparseForm& form,
+              const Block& block, std::int64_t row, std::int64_t rows, const std::int32_t* row_sums,
+              std::int64_t strip_begin, std::int64_t strip_end) {
+  const SparseView& w = form.view;
+  const std::int64_t groups_of_a_strip = strip / w.height;
+  SparseJob job;
+  job.w = &w;
+  job.group_begin = strip_begin * groups_of_a_strip;
+  job.group_end = std::min(w.groups, strip_end * groups_of_a_strip);
+  job.start = call.start;
+  job.partial = nullptr;
+  if (w.k_blocks > 1 && kernel.block_rows != 0) {
+    job.partial = partial_scratch.get<std::int32_t>(
+        static_cast<std::size_t>(round_up(w.n, strip) * most_job_rows));
+  }
+  job.store = helpers().store;
+  job.store_transposed = helpers().store_transposed;
+  for (std::int64_t i = 0; i < rows;) {
+    const int size = kernel.job_rows(rows - i);
+    job.rows = static_cast<int>(std::min<std::int64_t>(size, rows - i));
+    job.lda = block.lda;
+    job.a = kernel.input == SparseInput::rows ? block.a + i * block.lda
+                                              : panel_of(kernel, block, i, job.rows, w.k, size);
+    job.out = {&call.stage, row_sums == nullptr ? nullptr : row_sums + i,
+               call.out + (row + i) * call.ldo * call.out_bytes, call.ldo, w.n};
+    kernel.run(job);
+    i += job.rows;
+  }
+}
+
+void run(const Call& call, const Part& part) {
+  const SparseWeightsData& w = *call.w;
+  const std::int64_t unit = w.block.cols == long_word ? long_word : word;
+  const std::int64_t most_rows =
+      std::max<std::int64_t>(1, block_bytes / std::max<std::int64_t>(1, w.k) / block_rows_unit) *
+      block_rows_unit;
+  for (std::int64_t row = part.row; row < part.row_end; row += most_rows) {
+    const std::int64_t rows = std::min(most_rows, part.row_end - row);
+    const Block block = prepare_block(*call.a, row, rows, w.k, unit);
+    const SparseKernel& kernel = pick({rows, w.block});
+    set_last_kernel(kernel.name);
+
+    const SparseForm* form = nullptr;
+    if (kernel.windows) {
+      std::int32_t most = 0;
+      for (std::int64_t i = 0; i < rows && most <= 127; ++i) {
+        most = std::max(most, helpers().most(block.a + i * block.lda, w.k));
+      }
+      form = &w.bounded_form(most);
+    } else {
+      form = &w.form(0);
+    }
+
+    std::int32_t* row_sums = nullptr;
+    if (call.stage.w_zero_points != nullptr) {
+      row_sums = row_sum_scratch.get<std::int32_t>(static_cast<std::size_t>(rows));
+      for (std::int64_t i = 0; i < rows; ++i) {
+        std::int32_t sum = 0;
+        for (std::int64_t p = 0; p < w.k; ++p) sum += block.a[i * block.lda + p];
+        row_sums[i] = sum;
+      }
+    }
+
+    // Weights that are read again for each few rows are taken in chunks.
+    std::int64_t chunk = part.strip_end - part.strip;
+    if (kernel.input == SparseInput::rows && rows > kernel.job_rows(rows)) {
+      const std::int64_t strips = round_up(w.n, strip) / strip;
+      const std::int64_t bytes = std::max<std::int64_t>(1, form->units * form->view.height * 4);
+      chunk = std::clamp<std::int64_t>(strips * chunk_bytes / bytes, 1, chunk);
+    }
+    for (std::int64_t s = part.strip; s < part.strip_end; s += chunk) {
+      run_jobs(call, kernel, *form, block, row, rows, row_sums, s,
+               std::min(part.strip_end, s + chunk));
+    }
+  }
+}
+
+/// Where the i-th of `parts` begins if strips are shared so that all have as much to do: units of
+/// 4 inputs × a channel, and the output stage.
+std::int64_t cut(const SparseView& w, std::int64_t strips, std::int64_t parts, std::int64_t i) {
+  if (i == 0 || i == parts) return i == 0 ? 0 : strips;
+  const auto before = [&](std::int64_t s) {
+    const std::int64_t g = std::min(w.groups, s * strip / w.height);
+    std::int64_t units = 0;
+    for (std::int64_t kb = 0; kb < w.k_blocks; ++kb) {
+      const SparseList* lists = w.lists + kb * w.groups;
+      units += lists[g].first - lists[0].first;
+    }
+    return units * w.height * 4 + s * strip * products_of_an_output;
+  };
+  const std::int64_t wanted = before(strips) * i / parts;
+  std::int64_t low = 0, high = strips;
+  while (low < high) {
+    const std::int64_t middle = (low + high) / 2;
+    if (before(middle) < wanted) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+void check_forced(BlockShape block) {
+  const SparseKernel* kernel = forced.load(std::memory_order_relaxed);
+  if (kernel == nullptr) return;
+  if (const char* reason = why_not(*kernel, block)) {
+    throw std::runtime_error("gemm_u8s8: cannot use the forced kernel " +
+                             std::string(kernel->name) + ": " + reason);
+  }
+}
+
+void run_all(const Activations& a, std::int64_t m, const SparseWeights& weights,
+             const OutputStage& stage, void* out, std::int64_t ldo) {
+  const SparseWeightsData& w = weights.data();
+  if (m <= 0 || w.n <= 0) return;
+  check_forced(w.block);
+  Call call{};
+  call.a = &a;
+  call.m = m;
+  call.w = &w;
+  call.out = static_cast<char*>(out);
+  call.ldo = ldo;
+  call.out_bytes = stage.type == OutputType::u8 || stage.type == OutputType::s8 ? 1 : 4;
+  fill_in(stage, &call);
+
+  const std::int64_t strips = round_up(w.n, strip) / strip;
+  const std::int64_t products =
+      m * (w.nonzero_blocks * w.block.rows * w.block.cols + products_of_an_output * w.n);
+  const std::int64_t worth = std::max<std::int64_t>(1, products / grain);
+  const std::int64_t parts = worth == 1 ? 1 : std::min<std::int64_t>(get_num_threads(), worth);
+  if (parts == 1) {
+    run(call, {0, m, 0, strips});
+    return;
+  }
+  // Rows are easiest to share evenly, but few of them are better kept together.
+  const SparseKernel& kernel = pick({m, w.block});
+  const std::int64_t unit = kernel.input == SparseInput::rows ? 32 : kernel.job_rows(m);
+  const std::int64_t units = (m + unit - 1) / unit;
+  const bool by_rows = units % parts == 0 || units >= 4 * parts || strips < parts;
+  const SparseView& view = w.form(kernel.windows ? 255 : 0).view;
+  parallel_for(0, parts, 1, [&](std::int64_t first, std::int64_t end) {
+    const Part part =
+        by_rows
+            ? Part{units * first / parts * unit, std::min(m, units * end / parts * unit), 0, strips}
+            : Part{0, m, cut(view, strips, parts, first), cut(view, strips, parts, end)};
+    run(call, part);
+  });
+}
+
+}  // namespace
+
+void gemm_u8s8(const std::uint8_t* a, std::int64_t lda, std::int64_t m,
+               const SparseWeights& weights, const OutputStage& stage, void* out,
+               std::int64_t ldo) {
+  Activations activations;
+  activations.bytes = a;
+  activations.ld = lda;
+  run_all(activations, m, weights, stage, out, ldo);
+}
+
+void gemm_f32s8(const float* a, std::int64_t lda, std::int64_t m, const Affine& a_params,
+                const SparseWeights& weights, const OutputStage& stage, void* out,
+                std::int64_t ldo) {
+  Activations activations;
+  activations.floats = a;
+  activations.affine = {1.0f / a_params.scale, a_params.scale, a_params.zero_point,
+                        static_cast<float>(a_params.qmin - a_params.zero_point),
+                        static_cast<float>(a_params.qmax - a_params.zero_point)};
+  activations.ld = lda;
+  OutputStage with_zero_point = stage;
+  with_zero_point.a_zero_point = a_params.zero_point;
+  run_all(activations, m, weights, with_zero_point, out, ldo);
+}
+
+std::vector<KernelInfo> sparse_u8s8_kernels(const SparseProblem& problem) {
+  std::vector<KernelInfo> infos;
+  for (const SparseKernel* kernel : kernels) {
+    infos.push_back({kernel->name, kernel->isa, why_not(*kernel, problem)});
+  }
+  return infos;
+}
+
+void force_sparse_u8s8_kernel(const char* kernel) {
+  const std::string wanted = kernel;
+  if (wanted.empty()) {
+    forced.store(nullptr);
+    return;
+  }
+  for (const SparseKernel* candidate : kernels) {
+    if (wanted == candidate->name) {
+      forced.store(candidate);
+      return;
+    }
+  }
+  throw std::runtime_error("force_sparse_u8s8_kernel: no kernel is called '" + wanted + "'");
+}
+
+}  // namespace adze::kernels

@@ -1,0 +1,58 @@
+/// \file
+/// Products of 4 activations and 4 weights in each 32-bit lane, with AVX2.
+#pragma once
+
+#include <cstdint>
+#include <immintrin.h>
+
+namespace adze::kernels {
+
+/// vpmaddubsw adds two products in 16 bits, vpmaddwd widens; sums in between are proven to fit.
+///
+/// A window is acc = end(acc, next(next(first(acc, a0, w0), a1, w1), a2, w2)).
+struct DotAvx2 {
+  using V = __m256i;
+  static constexpr int lanes = 8;
+  static constexpr int chains = 1;  ///< independent sums that hide the latency of a window
+
+  static V zero() { return _mm256_setzero_si256(); }
+  static V load(const void* p) { return _mm256_loadu_si256(static_cast<const V*>(p)); }
+  static void store(void* p, V x) { _mm256_storeu_si256(static_cast<V*>(p), x); }
+  static V all(std::int32_t x) { return _mm256_set1_epi32(x); }
+  static V add(V x, V y) { return _mm256_add_epi32(x, y); }
+  /// 4 bytes in each lane.
+  static V broadcast(const void* p) {
+    return _mm256_castps_si256(_mm256_broadcast_ss(static_cast<const float*>(p)));
+  }
+
+  static V first(V, V a, V w) { return _mm256_maddubs_epi16(a, w); }
+  static V next(V sum, V a, V w) { return _mm256_add_epi16(sum, _mm256_maddubs_epi16(a, w)); }
+  static V end(V acc, V sum) {
+    return _mm256_add_epi32(acc, _mm256_madd_epi16(sum, _mm256_set1_epi16(1)));
+  }
+
+  /// Row `r` of p: a load with base and index. Left to itself the compiler keeps a pointer for each
+  /// row and has no registers left for the sums.
+  template <int r>
+  [[gnu::always_inline]] static inline V row(const std::uint8_t* p, std::int64_t ld,
+                                             std::int64_t ld3, std::int64_t ld5, std::int64_t ld7) {
+    V v;
+    if constexpr (r == 0) {
+      asm("vbroadcastss (%1), %0" : "=x"(v) : "r"(p));
+    } else if constexpr (r == 1 || r == 3 || r == 5 || r == 7) {
+      asm("vbroadcastss (%1,%2), %0"
+          : "=x"(v)
+          : "r"(p), "r"(r == 1   ? ld
+                        : r == 3 ? ld3
+                        : r == 5 ? ld5
+                                 : ld7));
+    } else if constexpr (r == 4) {
+      asm("vbroadcastss (%1,%2,4), %0" : "=x"(v) : "r"(p), "r"(ld));
+    } else {
+      asm("vbroadcastss (%1,%2,2), %0" : "=x"(v) : "r"(p), "r"(r == 2 ? ld : ld3));
+    }
+    return v;
+  }
+};
+
+}  // namespace adze::kernels

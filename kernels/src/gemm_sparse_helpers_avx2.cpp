@@ -1,0 +1,312 @@
+#include <cstdint>
+#include <immintrin.h>
+
+#include "gemm_sparse_kernel.h"
+#include "unroll.h"
+
+namespace adze::kernels {
+
+namespace {
+
+__m256i load(const void* p) {
+  return _mm256_loadu_si256(static_cast<const __m256i*>(p));
+}
+void store256(void* p, __m256i x) {
+  _mm256_storeu_si256(static_cast<__m256i*>(p), x);
+}
+
+/// 8 × 8 values of 32 bits: r[i] holds value i of all eight afterwards.
+[[gnu::always_inline]] inline void transpose(__m256i (&r)[8]) {
+  __m256i s[8];
+  unroll<4>([&](auto i) __attribute__((always_inline)) {
+    s[2 * i] = _mm256_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
+    s[2 * i + 1] = _mm256_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
+  });
+  unroll<2>([&](auto i) __attribute__((always_inline)) {
+    r[4 * i] = _mm256_unpacklo_epi64(s[4 * i], s[4 * i + 2]);
+    r[4 * i + 1] = _mm256_unpackhi_epi64(s[4 * i], s[4 * i + 2]);
+    r[4 * i + 2] = _mm256_unpacklo_epi64(s[4 * i + 1], s[4 * i + 3]);
+    r[4 * i + 3] = _mm256_unpackhi_epi64(s[4 * i + 1], s[4 * i + 3]);
+  });
+  unroll<4>([&](auto i) __attribute__((always_inline)) {
+    s[i] = _mm256_permute2x128_si256(r[i], r[i + 4], 0x20);
+    s[i + 4] = _mm256_permute2x128_si256(r[i], r[i + 4], 0x31);
+  });
+  unroll<8>([&](auto i) __attribute__((always_inline)) { r[i] = s[i]; });
+}
+
+/// The output stage for 8 channels.
+template <OutputType type, bool by_row>
+struct Stage {
+  __m256 multipliers, bias, lowest, highest;
+  __m256i zero_point, w_zero_points;
+
+  [[gnu::always_inline]] inline Stage(const SparseStage& s, std::int64_t channel) {
+    if constexpr (type != OutputType::s32) {
+      multipliers = _mm256_loadu_ps(s.multipliers + channel);
+      bias = _mm256_loadu_ps(s.bias + channel);
+      lowest = _mm256_set1_ps(s.lowest);
+      highest = _mm256_set1_ps(s.highest);
+      zero_point = _mm256_set1_epi32(s.zero_point);
+    }
+    if constexpr (by_row) w_zero_points = load(s.w_zero_points + channel);
+  }
+
+  /// The value to store, 32 bits wide; NaN counts as 0 where it becomes an integer.
+  [[gnu::always_inline]] inline __m256i value(__m256i sum, std::int32_t row_sum, bool relu) const {
+    if constexpr (by_row) {
+      sum = _mm256_sub_epi32(sum, _mm256_mullo_epi32(_mm256_set1_epi32(row_sum), w_zero_points));
+    }
+    if constexpr (type == OutputType::s32) return sum;
+    const __m256 x = _mm256_cvtepi32_ps(sum);
+    if constexpr (type == OutputType::f32) {
+      const __m256 v = _mm256_add_ps(_mm256_mul_ps(x, multipliers), bias);
+      return _mm256_castps_si256(relu ? _mm256_max_ps(_mm256_setzero_ps(), v) : v);
+    }
+    __m256 v = _mm256_mul_ps(_mm256_add_ps(x, bias), multipliers);
+    v = _mm256_and_ps(v, _mm256_cmp_ps(v, v, _CMP_ORD_Q));
+    v = _mm256_min_ps(highest, _mm256_max_ps(lowest, v));
+    return _mm256_add_epi32(_mm256_cvtps_epi32(v), zero_point);
+  }
+};
+
+void copy_bytes(const void* from, int bytes, char* to) {
+  const auto* x = static_cast<const char*>(from);
+  for (int i = 0; i < bytes; ++i) to[i] = x[i];
+}
+
+/// Stores 8 channels of R rows, of which `columns` exist; 1 <= R <= 4.
+template <OutputType type, int R>
+[[gnu::always_inline]] inline void store_rows(const __m256i (&v)[R], int columns, char* out,
+                                              std::int64_t ld_bytes) {
+  if constexpr (type == OutputType::s32 || type == OutputType::f32) {
+    unroll<R>([&](auto i) __attribute__((always_inline)) {
+      if (columns >= 8) {
+        store256(out + i * ld_bytes, v[i]);
+      } else {
+        alignas(32) std::int32_t buffer[8];
+        store256(buffer, v[i]);
+        copy_bytes(buffer, 4 * columns, out + i * ld_bytes);
+      }
+    });
+  } else {
+    // 4 rows × 4 bytes in each half, then the halves of each row side by side.
+    const __m256i a = _mm256_packs_epi32(v[0], v[R > 1 ? 1 : 0]);
+    const __m256i b = R > 2 ? _mm256_packs_epi32(v[R > 2 ? 2 : 0], v[R > 3 ? 3 : 0]) : a;
+    const __m256i bytes =
+        type == OutputType::u8 ? _mm256_packus_epi16(a, b) : _mm256_packs_epi16(a, b);
+    const __m256i rows =
+        _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    const __m128i low = _mm256_castsi256_si128(rows);
+    const __m128i high = R > 2 ? _mm256_extracti128_si256(rows, 1) : low;
+    unroll<R>([&](auto i) __attribute__((always_inline)) {
+      const __m128i pair = i < 2 ? low : high;
+      const __m128i x = i % 2 == 0 ? pair : _mm_unpackhi_epi64(pair, pair);
+      if (columns >= 8) {
+        _mm_storel_epi64(reinterpret_cast<__m128i*>(out + i * ld_bytes), x);
+      } else {
+        alignas(16) char buffer[16];
+        _mm_store_si128(reinterpret_cast<__m128i*>(buffer), x);
+        copy_bytes(buffer, columns, out + i * ld_bytes);
+      }
+    });
+  }
+}
+
+constexpr std::int64_t size_of(OutputType type) {
+  return type == OutputType::u8 || type == OutputType::s8 ? 1 : 4;
+}
+
+template <OutputType type, bool by_row, int R>
+[[gnu::always_inline]] inline void finish(__m256i (&v)[R], const Stage<type, by_row>& stage,
+                                          const SparseOutput& out, int row, std::int64_t channel,
+                                          int columns) {
+  unroll<R>([&](auto i) __attribute__((always_inline)) {
+    v[i] = stage.value(v[i], by_row ? out.row_sums[row + i] : 0, out.stage->relu);
+  });
+  store_rows<type, R>(v, columns, out.out + (row * out.ldo + channel) * size_of(type),
+                      out.ldo * size_of(type));
+}
+
+template <OutputType type, bool by_row>
+void store_tile(const std::int32_t* sums, std::int64_t ld, int rows, std::int64_t channel,
+                int columns, const SparseOutput& out) {
+  for (int c = 0; c < columns; c += 8) {
+    const Stage<type, by_row> stage(*out.stage, channel + c);
+    int i = 0;
+    for (; i + 4 <= rows; i += 4) {
+      __m256i v[4];
+      unroll<4>([&](auto r)
+                    __attribute__((always_inline)) { v[r] = load(sums + (i + r) * ld + c); });
+      finish<type, by_row, 4>(v, stage, out, i, channel + c, columns - c);
+    }
+    for (; i < rows; ++i) {
+      __m256i v[1] = {load(sums + i * ld + c)};
+      finish<type, by_row, 1>(v, stage, out, i, channel + c, columns - c);
+    }
+  }
+}
+
+template <OutputType type, bool by_row>
+void store_transposed_tile(const std::int32_t* sums, std::int64_t ld, int rows,
+                           std::int64_t channel, int columns, const SparseOutput& out) {
+  for (int c = 0; c < columns; c += 8) {
+    const Stage<type, by_row> stage(*out.stage, channel + c);
+    for (int i = 0; i < rows; i += 8) {
+      __m256i v[8];
+      unroll<8>([&](auto j)
+                    __attribute__((always_inline)) { v[j] = load(sums + (c + j) * ld + i); });
+      transpose(v);
+      if (i + 8 <= rows) {
+        unroll<2>([&](auto h) __attribute__((always_inline)) {
+          __m256i four[4] = {v[4 * h], v[4 * h + 1], v[4 * h + 2], v[4 * h + 3]};
+          finish<type, by_row, 4>(four, stage, out, i + 4 * h, channel + c, columns - c);
+        });
+      } else {
+        for (int r = 0; r < rows - i; ++r) {
+          __m256i one[1] = {v[r]};
+          finish<type, by_row, 1>(one, stage, out, i + r, channel + c, columns - c);
+        }
+      }
+    }
+  }
+}
+
+template <OutputType type>
+[[gnu::always_inline]] inline void choose_store(const std::int32_t* sums, std::int64_t ld, int rows,
+                                                std::int64_t channel, int columns,
+                                                const SparseOutput& out, bool transposed) {
+  if (transposed) {
+    out.row_sums != nullptr
+        ? store_transposed_tile<type, true>(sums, ld, rows, channel, columns, out)
+        : store_transposed_tile<type, false>(sums, ld, rows, channel, columns, out);
+  } else {
+    out.row_sums != nullptr ? store_tile<type, true>(sums, ld, rows, channel, columns, out)
+                            : store_tile<type, false>(sums, ld, rows, channel, columns, out);
+  }
+}
+
+[[gnu::always_inline]] inline void store_any(const std::int32_t* sums, std::int64_t ld, int rows,
+                                             std::int64_t channel, int columns,
+                                             const SparseOutput& out, bool transposed) {
+  switch (out.stage->type) {
+    case OutputType::u8:
+      return choose_store<OutputType::u8>(sums, ld, rows, channel, columns, out, transposed);
+    case OutputType::s8:
+      return choose_store<OutputType::s8>(sums, ld, rows, channel, columns, out, transposed);
+    case OutputType::s32:
+      return choose_store<OutputType::s32>(sums, ld, rows, channel, columns, out, transposed);
+    case OutputType::f32:
+      return choose_store<OutputType::f32>(sums, ld, rows, channel, columns, out, transposed);
+  }
+}
+
+void store(const std::int32_t* sums, std::int64_t ld, int rows, std::int64_t channel, int columns,
+           const SparseOutput& out) {
+  store_any(sums, ld, rows, channel, columns, out, false);
+}
+
+void store_transposed(const std::int32_t* sums, std::int64_t ld, int rows, std::int64_t channel,
+                      int columns, const SparseOutput& out) {
+  store_any(sums, ld, rows, channel, columns, out, true);
+}
+
+std::int32_t most(const std::uint8_t* a, std::int64_t n) {
+  __m256i most = _mm256_setzero_si256();
+  std::int64_t i = 0;
+  for (; i + 32 <= n; i += 32) most = _mm256_max_epu8(most, load(a + i));
+  __m128i x = _mm_max_epu8(_mm256_castsi256_si128(most), _mm256_extracti128_si256(most, 1));
+  x = _mm_max_epu8(x, _mm_srli_si128(x, 8));
+  x = _mm_max_epu8(x, _mm_srli_si128(x, 4));
+  x = _mm_max_epu8(x, _mm_srli_si128(x, 2));
+  x = _mm_max_epu8(x, _mm_srli_si128(x, 1));
+  std::int32_t result = _mm_cvtsi128_si32(x) & 255;
+  for (; i < n; ++i) {
+    if (a[i] > result) result = a[i];
+  }
+  return result;
+}
+
+void start(const std::int32_t* sums, const std::int32_t* k_zw, std::int64_t n, std::int32_t za,
+           std::int32_t* start) {
+  const __m256i z = _mm256_set1_epi32(za);
+  for (std::int64_t c = 0; c < n; c += 8) {
+    const __m256i zw = k_zw != nullptr ? load(k_zw + c) : _mm256_setzero_si256();
+    store256(start + c, _mm256_mullo_epi32(z, _mm256_sub_epi32(zw, load(sums + c))));
+  }
+}
+
+/// The bytes of a row from p on, as far as they exist, and zeros.
+__m256i load_some(const std::uint8_t* row, std::int64_t p, std::int64_t k) {
+  if (row == nullptr) return _mm256_setzero_si256();
+  if (p + 32 <= k) return load(row + p);
+  alignas(32) std::uint8_t buffer[32] = {};
+  for (std::int64_t i = p; i < k; ++i) buffer[i - p] = row[i];
+  return load(buffer);
+}
+
+void make_panel(const std::uint8_t* a, std::int64_t lda, int rows, std::int64_t k, int panel_rows,
+                std::uint8_t* panel) {
+  const std::int64_t step = 4 * panel_rows;
+  for (int i = 0; i < panel_rows; i += 8, panel += 32) {
+    const std::uint8_t* row[8];
+    for (int r = 0; r < 8; ++r) row[r] = i + r < rows ? a + (i + r) * lda : nullptr;
+    std::int64_t p = 0;
+    if (i + 8 <= rows) {
+      for (; p + 32 <= k; p += 32) {
+        __m256i v[8];
+        unroll<8>([&](auto r) __attribute__((always_inline)) { v[r] = load(row[r] + p); });
+        transpose(v);
+        unroll<8>([&](auto r) __attribute__((always_inline)) {
+          store256(panel + (p / 4 + r) * step, v[r]);
+        });
+      }
+    }
+    for (; p < k; p += 32) {
+      __m256i v[8];
+      for (int r = 0; r < 8; ++r) v[r] = load_some(row[r], p, k);
+      transpose(v);
+      const int groups = k - p > 16 ? 8 : 4;
+      for (int r = 0; r < groups; ++r) store256(panel + (p / 4 + r) * step, v[r]);
+    }
+  }
+}
+
+void make_columns(const std::uint8_t* a, std::int64_t lda, int rows, std::int64_t k,
+                  std::uint8_t* columns) {
+  const std::uint8_t* row[8];
+  for (int r = 0; r < 8; ++r) row[r] = a + (r < rows ? r : rows - 1) * lda;
+  std::int64_t p = 0;
+  for (; p + 16 <= k; p += 16, columns += 128) {
+    __m128i r[8], s[8];
+    unroll<8>([&](auto i) __attribute__((always_inline)) {
+      r[i] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(row[i] + p));
+    });
+    // Bytes of rows 0 4, 1 5, 2 6, 3 7; then 0 2 4 6, 1 3 5 7; then all.
+    unroll<4>([&](auto i) __attribute__((always_inline)) {
+      s[i] = _mm_unpacklo_epi8(r[i], r[i + 4]);
+      s[i + 4] = _mm_unpackhi_epi8(r[i], r[i + 4]);
+    });
+    unroll<2>([&](auto h) __attribute__((always_inline)) {
+      const __m128i a0 = _mm_unpacklo_epi8(s[4 * h], s[4 * h + 2]);
+      const __m128i a1 = _mm_unpackhi_epi8(s[4 * h], s[4 * h + 2]);
+      const __m128i b0 = _mm_unpacklo_epi8(s[4 * h + 1], s[4 * h + 3]);
+      const __m128i b1 = _mm_unpackhi_epi8(s[4 * h + 1], s[4 * h + 3]);
+      auto* to = reinterpret_cast<__m128i*>(columns + 64 * h);
+      _mm_storeu_si128(to, _mm_unpacklo_epi8(a0, b0));
+      _mm_storeu_si128(to + 1, _mm_unpackhi_epi8(a0, b0));
+      _mm_storeu_si128(to + 2, _mm_unpacklo_epi8(a1, b1));
+      _mm_storeu_si128(to + 3, _mm_unpackhi_epi8(a1, b1));
+    });
+  }
+  for (; p < k; ++p) {
+    for (int i = 0; i < 8; ++i) *columns++ = row[i][p];
+  }
+}
+
+}  // namespace
+
+const SparseHelpers sparse_helpers_avx2{store, store_transposed, most,
+                                        start, make_panel,       make_columns};
+
+}  // namespace adze::kernels

@@ -1,0 +1,131 @@
+/// \file
+/// The table of sparse int8 micro-kernels, and what gemm_sparse.cpp asks of one.
+#pragma once
+
+#include <cstdint>
+
+#include "adze/kernels/gemm_u8s8.h"
+#include "adze/kernels/isa.h"
+
+namespace adze::kernels {
+
+/// The units of one group of channels within one block of inputs: first the quads (windows of four
+/// units of which 16-bit sums may be added before they are widened), then the pairs, then single
+/// units up to the beginning of the next list.
+struct SparseList {
+  std::uint32_t first;  ///< number of the first unit
+  std::uint16_t quads;
+  std::uint16_t pairs;
+};
+
+/// Kept blocks as kernels read them.
+///
+/// A unit is `height` channels × 4 inputs, 4 bytes for each channel; it stands for 4 consecutive
+/// inputs from k_block * kb + 4 * index on or, if index_size is 4, for the four inputs that its
+/// four indices name. Channels of a group are consecutive. List kb * groups + g is that of group g
+/// in block kb of inputs; a last, empty list ends them.
+struct SparseView {
+  std::int64_t n, k;
+  std::int64_t groups;
+  std::int64_t k_blocks;
+  std::int64_t k_block;  ///< inputs of a block, a multiple of 16
+  int height;
+  int index_size;  ///< indices of a unit: 1 or 4
+  const SparseList* lists;
+  const std::uint16_t* index;
+  const std::int8_t* values;  ///< readable 64 bytes beyond the end
+};
+
+/// The output stage made ready for all channels; arrays hold a multiple of 16.
+struct SparseStage {
+  OutputType type;
+  bool relu;                ///< f32 only
+  std::int32_t zero_point;  ///< u8, s8: added after rounding within lowest..highest
+  float lowest;
+  float highest;
+  const float* multipliers;
+  const float* bias;
+  const std::int32_t* w_zero_points;  ///< times the row's sum of a: subtracted; or nullptr
+  const OutputStage* plain;
+};
+
+/// Where sums go: `rows` rows of out, from `channel` on.
+struct SparseOutput {
+  const SparseStage* stage;
+  const std::int32_t* row_sums;  ///< one for each row, or nullptr
+  char* out;                     ///< row 0, channel 0
+  std::int64_t ldo;              ///< elements
+  std::int64_t n;
+};
+
+/// A few rows of activations times the channels of some groups.
+struct SparseJob {
+  const SparseView* w;
+  const std::uint8_t* a;  ///< rows `lda` apart, or a panel
+  std::int64_t lda;
+  int rows;
+  std::int64_t group_begin, group_end;  ///< from a multiple of 16 channels on
+  const std::int32_t* start;            ///< for each channel: what sums begin with
+  std::int32_t* partial;  ///< if w->k_blocks > 1: all groups' channels × rows of a panel
+  SparseOutput out;
+  /// Stores sums[i * ld + c] for channels from `channel` on, columns <= 16 of them; readable up to
+  /// a multiple of 8 columns.
+  void (*store)(const std::int32_t* sums, std::int64_t ld, int rows, std::int64_t channel,
+                int columns, const SparseOutput& out);
+  /// The same with sums[c * ld + i], readable up to 16 channels and a multiple of 8 rows.
+  void (*store_transposed)(const std::int32_t* sums, std::int64_t ld, int rows,
+                           std::int64_t channel, int columns, const SparseOutput& out);
+};
+
+/// How a kernel wants the activations of a job.
+enum class SparseInput {
+  rows,     ///< in place, rows readable up to a multiple of 4 (16 for 1 × 16) inputs, zeros there
+  panel,    ///< [k / 4][panel rows][4], zeros beyond the rows and inputs that exist
+  columns,  ///< [k][8 rows], zeros beyond the rows that exist
+};
+
+struct SparseKernel {
+  const char* name;
+  Isa isa;
+  int block_rows, block_cols;  ///< the only shape it works for; 0 for all
+  bool windows;                ///< adds in 16 bits: needs a form with a bound
+  int most_rows;               ///< is slower than the next kernel for more rows; 0: for none
+  SparseInput input;
+  /// The rows of the next job when so many are left; with SparseInput::panel up to that many exist.
+  int (*job_rows)(std::int64_t left);
+  void (*run)(const SparseJob& job);
+};
+
+extern const SparseKernel u8s8_sparse_scalar;
+extern const SparseKernel u8s8_sparse_1x4_dot_avx2, u8s8_sparse_1x4_rows_avx2;
+extern const SparseKernel u8s8_sparse_1x16_dot_avx2, u8s8_sparse_1x16_rows_avx2;
+extern const SparseKernel u8s8_sparse_4x4_two_avx2, u8s8_sparse_4x4_rows_avx2;
+extern const SparseKernel u8s8_sparse_8x4_avx2, u8s8_sparse_16x4_avx2;
+extern const SparseKernel u8s8_sparse_8x1_few_avx2, u8s8_sparse_8x1_rows_avx2;
+extern const SparseKernel u8s8_sparse_1x4_dot_avx512vnni, u8s8_sparse_1x4_rows_avx512vnni;
+extern const SparseKernel u8s8_sparse_1x16_dot_avx512vnni, u8s8_sparse_1x16_rows_avx512vnni;
+extern const SparseKernel u8s8_sparse_4x4_two_avx512vnni, u8s8_sparse_4x4_rows_avx512vnni;
+extern const SparseKernel u8s8_sparse_8x4_avx512vnni, u8s8_sparse_16x4_avx512vnni;
+extern const SparseKernel u8s8_sparse_8x1_few_avx512vnni, u8s8_sparse_8x1_rows_avx512vnni;
+
+/// The parts that are the same for all kernels of one instruction set.
+struct SparseHelpers {
+  decltype(SparseJob::store) store;
+  decltype(SparseJob::store_transposed) store_transposed;
+  /// The largest of n bytes.
+  std::int32_t (*most)(const std::uint8_t* a, std::int64_t n);
+  /// start[c] = za * (k_zw[c] - sums[c]) for n channels, a multiple of 16; k_zw may be nullptr.
+  void (*start)(const std::int32_t* sums, const std::int32_t* k_zw, std::int64_t n, std::int32_t za,
+                std::int32_t* start);
+  /// Makes a panel of `panel_rows` rows, a multiple of 8, of which `rows` exist.
+  void (*make_panel)(const std::uint8_t* a, std::int64_t lda, int rows, std::int64_t k,
+                     int panel_rows, std::uint8_t* panel);
+  /// The same for SparseInput::columns.
+  void (*make_columns)(const std::uint8_t* a, std::int64_t lda, int rows, std::int64_t k,
+                       std::uint8_t* columns);
+};
+
+extern const SparseHelpers sparse_helpers_scalar;
+extern const SparseHelpers sparse_helpers_avx2;
+
+}  // namespace adze::kernels

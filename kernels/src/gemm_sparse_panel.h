@@ -1,0 +1,112 @@
+/// \file
+/// Sparse int8 products for blocks of any height: lanes are rows of activations, which stand side
+/// by side in a panel, and weights are broadcast. For any kind of dot products, see DotAvx2.
+#pragma once
+
+#include <cstdint>
+
+#include "gemm_sparse_kernel.h"
+#include "unroll.h"
+
+namespace adze::kernels {
+
+/// Units of H channels × NV registers of rows. `contiguous`: the units of a quad are neighbours.
+template <class D, int H, int NV, bool contiguous>
+struct SparsePanel {
+  using V = typename D::V;
+  static constexpr int width = NV * D::lanes;  ///< rows of the panel
+  static constexpr std::int64_t step = 4 * width;
+  static constexpr int unit_bytes = 4 * H;
+  static constexpr int tile_columns = 16;
+
+  /// One window of W units.
+  template <int W>
+  [[gnu::always_inline]] static inline void window(V (&acc)[H][NV], const std::uint8_t* a,
+                                                   const std::uint16_t* index,
+                                                   const std::int8_t* w) {
+    const std::uint8_t* p[W];
+    unroll<W>([&](auto u) __attribute__((always_inline)) {
+      p[u] = contiguous && W == 4 ? a + step * index[0] + step * u : a + step * index[u];
+    });
+    if constexpr (H == 1) {
+      V weights[W];
+      unroll<W>([&](auto u)
+                    __attribute__((always_inline)) { weights[u] = D::broadcast(w + 4 * u); });
+      unroll<NV>([&](auto v) __attribute__((always_inline)) {
+        V sum = D::first(acc[0][v], D::load(p[0] + 4 * D::lanes * v), weights[0]);
+        unroll<W - 1>([&](auto u) __attribute__((always_inline)) {
+          sum = D::next(sum, D::load(p[u + 1] + 4 * D::lanes * v), weights[u + 1]);
+        });
+        acc[0][v] = D::end(acc[0][v], sum);
+      });
+    } else {
+      V x[W][NV];
+      unroll<W>([&](auto u) __attribute__((always_inline)) {
+        unroll<NV>([&](auto v) __attribute__((always_inline)) {
+          x[u][v] = D::load(p[u] + 4 * D::lanes * v);
+        });
+      });
+      unroll<H>([&](auto c) __attribute__((always_inline)) {
+        V weights[W];
+        unroll<W>([&](auto u) __attribute__((always_inline)) {
+          weights[u] = D::broadcast(w + u * unit_bytes + 4 * c);
+        });
+        unroll<NV>([&](auto v) __attribute__((always_inline)) {
+          V sum = D::first(acc[c][v], x[0][v], weights[0]);
+          unroll<W - 1>([&](auto u) __attribute__((always_inline)) {
+            sum = D::next(sum, x[u + 1][v], weights[u + 1]);
+          });
+          acc[c][v] = D::end(acc[c][v], sum);
+        });
+      });
+    }
+  }
+
+  static void run(const SparseJob& x) {
+    const SparseView& w = *x.w;
+    alignas(64) std::int32_t tile[tile_columns * width] = {};
+    for (std::int64_t kb = 0; kb < w.k_blocks; ++kb) {
+      const std::uint8_t* a = x.a + kb * w.k_block * width;
+      const bool last = kb + 1 == w.k_blocks;
+      const SparseList* list = w.lists + kb * w.groups + x.group_begin;
+      const std::uint16_t* index = w.index + list->first;
+      const std::int8_t* values = w.values + std::int64_t{list->first} * unit_bytes;
+      int column = 0;
+      for (std::int64_t g = x.group_begin; g < x.group_end; ++g, ++list) {
+        std::int32_t* partial = x.partial + g * (H * width);
+        V acc[H][NV];
+        unroll<H>([&](auto c) __attribute__((always_inline)) {
+          unroll<NV>([&](auto v) __attribute__((always_inline)) {
+            acc[c][v] =
+                kb == 0 ? D::all(x.start[g * H + c]) : D::load(partial + c * width + D::lanes * v);
+          });
+        });
+        for (int i = list->quads; i > 0; --i, index += 4, values += 4 * unit_bytes) {
+          window<4>(acc, a, index, values);
+        }
+        for (int i = list->pairs; i > 0; --i, index += 2, values += 2 * unit_bytes) {
+          window<2>(acc, a, index, values);
+        }
+        const std::int8_t* end = w.values + std::int64_t{list[1].first} * unit_bytes;
+        for (; values < end; ++index, values += unit_bytes) window<1>(acc, a, index, values);
+
+        std::int32_t* to = last ? tile + column * width : partial;
+        unroll<H>([&](auto c) __attribute__((always_inline)) {
+          unroll<NV>([&](auto v) __attribute__((always_inline)) {
+            D::store(to + c * width + D::lanes * v, acc[c][v]);
+          });
+        });
+        column += H;
+        if (last && (column == tile_columns || g + 1 == x.group_end)) {
+          const std::int64_t channel = (g + 1) * H - column;
+          const std::int64_t left = w.n - channel;
+          x.store_transposed(tile, width, x.rows, channel,
+                             left < column ? static_cast<int>(left) : column, x.out);
+          column = 0;
+        }
+      }
+    }
+  }
+};
+
+}  // namespace adze::kernels

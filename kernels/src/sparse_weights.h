@@ -1,0 +1,80 @@
+/// \file
+/// The layout of SparseWeights.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "adze/kernels/gemm_sparse.h"
+
+#include "gemm_sparse_kernel.h"
+
+namespace adze::kernels::detail {
+
+/// Memory on a 64-byte boundary.
+struct FreeAligned {
+  void operator()(void* p) const;
+};
+template <class T>
+using AlignedArray = std::unique_ptr<T[], FreeAligned>;
+
+/// Zeros; readable for 64 bytes more.
+void* aligned_zeros(std::int64_t bytes);
+template <class T>
+AlignedArray<T> aligned_zeros(std::int64_t count) {
+  return AlignedArray<T>(
+      static_cast<T*>(aligned_zeros(count * static_cast<std::int64_t>(sizeof(T)))));
+}
+
+/// The kept blocks as lists of units, see SparseView, and the memory behind one.
+struct SparseForm {
+  SparseView view{};
+  std::vector<SparseList> lists;
+  std::vector<std::uint16_t> index;
+  AlignedArray<std::int8_t> values;
+  std::int64_t units = 0;
+  std::int64_t split = 0;    ///< units that are held as two halves
+  std::int64_t windows = 0;  ///< sums that are widened: quads + pairs + single units
+
+  std::int64_t bytes() const;
+};
+
+/// Packs the kept blocks of w so that 16-bit sums are proven not to overflow for activations up to
+/// `bound`, or without any regard to that if it is 0.
+std::unique_ptr<SparseForm> pack_sparse(const std::int8_t* w, std::int64_t n, std::int64_t k,
+                                        std::int64_t ldw, BlockShape block, std::int32_t bound);
+
+struct SparseWeightsData {
+  std::int64_t n = 0;
+  std::int64_t k = 0;
+  BlockShape block;
+  std::int64_t blocks = 0;
+  std::int64_t nonzero_blocks = 0;
+  std::vector<std::int32_t> sums;  ///< a multiple of 16 values
+
+  /// The form in which windows are ruled by the bound: 0 (no windows), 127 or 255. Made at the
+  /// first call.
+  const SparseForm& form(std::int32_t bound) const;
+  /// The form to use for activations up to `most`: that for 127 only where it pays.
+  const SparseForm& bounded_form(std::int32_t most) const;
+  std::int64_t bytes() const;
+  void unpack(std::int8_t* w, std::int64_t ldw) const;
+  /// Puts a form in, before the data is shared.
+  void set(std::int32_t bound, std::unique_ptr<SparseForm> form);
+
+ private:
+  static constexpr int slots = 3;
+  static int slot(std::int32_t bound) { return bound == 0 ? 0 : bound <= 127 ? 1 : 2; }
+
+  mutable std::mutex mutex_;
+  mutable std::unique_ptr<SparseForm> owned_[slots];
+  mutable std::atomic<const SparseForm*> forms_[slots] = {};
+};
+
+/// Throws std::runtime_error that lists `allowed` if `block` is none of them.
+void check_block_shape(const char* what, BlockShape block, const std::vector<BlockShape>& allowed);
+
+}  // namespace adze::kernels::detail

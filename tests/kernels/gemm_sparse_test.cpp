@@ -1,0 +1,423 @@
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+
+#include <adze/kernels/gemm_sparse.h>
+#include <adze/kernels/reference.h>
+
+#include "kernel_test_support.h"
+#include "sparse_test_support.h"
+#include "support/catch.h"
+
+using namespace adze::kernels;
+using namespace adze::kernels::testing;
+
+namespace {
+
+enum class Values { random, seven_bit, gaussian, extremes, alternating };
+enum class WeightZeroPoint { none, one, per_channel };
+
+struct Case {
+  std::int64_t m, n, k;
+  BlockShape block;
+  int kept;  ///< per cent of the blocks
+  Values values;
+  WeightZeroPoint w_zero_point;
+  OutputType type;
+  bool per_channel;  ///< multipliers and bias
+  bool bias, relu;
+  std::int64_t gap;
+};
+
+/// All inputs of one call.
+struct Inputs {
+  std::vector<std::uint8_t> a;
+  std::vector<std::int8_t> w;
+  std::vector<std::int32_t> w_zero_points;
+  std::vector<float> multipliers, bias;
+  OutputStage stage;
+  std::int64_t lda, ldw, ldo;
+
+  Inputs(const Case& x, std::uint32_t seed) : lda(x.k + x.gap), ldw(x.k + x.gap), ldo(x.n + x.gap) {
+    Numbers numbers(seed);
+    a = numbers.integers<std::uint8_t>(x.m * lda, 0, x.values == Values::seven_bit ? 127 : 255);
+    w = numbers.integers<std::int8_t>(x.n * ldw, -128, 127);
+    if (x.values == Values::gaussian) {
+      for (std::int8_t& v : w) {
+        int sum = 0;
+        for (int i = 0; i < 4; ++i) sum += numbers.integer(-31, 31);
+        v = static_cast<std::int8_t>(sum);
+      }
+    }
+    if (x.values == Values::extremes) {
+      const bool up = numbers.coin();
+      std::fill(a.begin(), a.end(), std::uint8_t{255});
+      for (std::int8_t& v : w) v = static_cast<std::int8_t>(up ? 127 : -128);
+    }
+    if (x.values == Values::alternating) {
+      for (std::size_t i = 0; i < a.size(); ++i) a[i] = i % 2 == 0 ? 255 : 0;
+      for (std::size_t i = 0; i < w.size(); ++i) {
+        w[i] = static_cast<std::int8_t>(i % 4 < 2 ? 127 : -128);
+      }
+    }
+    prune(w, x.n, x.k, ldw, x.block, x.kept, numbers);
+    w_zero_points = numbers.integers<std::int32_t>(x.n, -128, 127);
+    const std::int64_t channels = x.per_channel ? x.n : 1;
+    const float size = 1.0f / (80.0f * static_cast<float>(x.k + 1));
+    multipliers = numbers.reals(channels, 0.2f * size, 3.0f * size);
+    bias = numbers.reals(channels, -3000.0f, 3000.0f);
+    const std::int64_t stride = x.per_channel ? 1 : 0;
+    stage.type = x.type;
+    stage.a_zero_point = numbers.coin() ? numbers.integer(0, 255) : 0;
+    if (x.w_zero_point != WeightZeroPoint::none) {
+      stage.w_zero_points = {w_zero_points.data(),
+                             x.w_zero_point == WeightZeroPoint::per_channel ? 1 : 0};
+    }
+    stage.multipliers = {multipliers.data(), stride};
+    if (x.bias) stage.bias = {bias.data(), stride};
+    stage.relu = x.relu;
+    const bool s8 = x.type == OutputType::s8;
+    stage.out_min = s8 ? -128 : 0;
+    stage.out_max = s8 ? 127 : numbers.coin() ? 255 : 127;
+    stage.out_zero_point = numbers.integer(stage.out_min, stage.out_max);
+  }
+};
+
+std::size_t out_size(OutputType type) {
+  return type == OutputType::u8 || type == OutputType::s8 ? 1 : 4;
+}
+
+/// Runs one product on the active instruction set; where it differs from the reference, or nothing.
+std::string check(const Case& x, const Inputs& in) {
+  // Exactly as long as needed: what lies behind the last row must not be touched.
+  const auto last_row = static_cast<std::ptrdiff_t>(x.m - 1);
+  const Guarded a(std::vector<std::uint8_t>(
+      in.a.begin(), in.a.begin() + last_row * in.lda + static_cast<std::ptrdiff_t>(x.k)));
+  const Guarded multipliers(in.multipliers), bias(in.bias);
+  const Guarded w_zero_points(in.w_zero_points);
+  OutputStage stage = in.stage;
+  stage.multipliers.data = multipliers.data();
+  if (stage.bias.data != nullptr) stage.bias.data = bias.data();
+  if (stage.w_zero_points.data != nullptr) stage.w_zero_points.data = w_zero_points.data();
+  const std::vector<std::uint8_t> before(
+      static_cast<std::size_t>(last_row * in.ldo + x.n) * out_size(x.type), 0xee);
+  const Guarded expected(before), actual(before);
+  reference::gemm_u8s8(a.data(), in.lda, x.m, in.w.data(), in.ldw, x.n, x.k, stage, expected.data(),
+                       in.ldo);
+  gemm_u8s8(a.data(), in.lda, x.m, SparseWeights(in.w.data(), x.n, x.k, in.ldw, x.block), stage,
+            actual.data(), in.ldo);
+  return difference(actual.values(), expected.values());
+}
+
+std::string check(const Case& x, std::uint32_t seed) {
+  return check(x, Inputs(x, seed));
+}
+
+Case random_case(Numbers& numbers, int i) {
+  static constexpr int kept[] = {100, 50, 20, 10, 0};
+  return {numbers.integer(1, i % 3 == 0 ? 8 : 80),
+          numbers.integer(1, 70),
+          numbers.integer(0, i % 4 == 0 ? 9 : 100),
+          some_shape(sparse_block_shapes(), numbers),
+          kept[numbers.integer(0, 4)],
+          static_cast<Values>(numbers.integer(0, 4)),
+          static_cast<WeightZeroPoint>(numbers.integer(0, 2)),
+          static_cast<OutputType>(numbers.integer(0, 3)),
+          numbers.coin(),
+          numbers.coin(),
+          numbers.coin(),
+          numbers.integer(0, 3)};
+}
+
+struct Unforce {
+  ~Unforce() { force_sparse_u8s8_kernel(""); }
+};
+
+}  // namespace
+
+TEST_CASE("the sparse int8 product equals the dense reference bit for bit in all cases",
+          "[kernels][gemm][sparse]") {
+  for_each_isa([](Isa isa) {
+    CAPTURE(name(isa));
+    Numbers numbers(5);
+    for (int i = 0; i < 3000; ++i) {
+      const Case x = random_case(numbers, i);
+      CAPTURE(i, x.m, x.n, x.k, x.block.rows, x.block.cols, x.kept, static_cast<int>(x.values),
+              static_cast<int>(x.w_zero_point), static_cast<int>(x.type), x.per_channel, x.bias,
+              x.relu, x.gap);
+      const std::string difference = check(x, static_cast<std::uint32_t>(i));
+      if (!difference.empty()) FAIL(difference);
+    }
+  });
+}
+
+TEST_CASE("the sparse int8 product is exact where 16-bit sums would overflow",
+          "[kernels][gemm][sparse]") {
+  for_each_isa([](Isa isa) {
+    CAPTURE(name(isa));
+    for (const BlockShape& block : sparse_block_shapes()) {
+      for (std::int64_t m : {1, 3, 9, 40}) {
+        for (int w0 : {-128, -127, 127}) {
+          for (int w1 : {-128, 127, 1}) {
+            for (int a0 : {127, 128, 129, 254, 255}) {
+              CAPTURE(m, block.rows, block.cols, w0, w1, a0);
+              const std::int64_t n = 17, k = 67;
+              const std::vector<std::uint8_t> a(static_cast<std::size_t>(m * k),
+                                                static_cast<std::uint8_t>(a0));
+              std::vector<std::int8_t> w(static_cast<std::size_t>(n * k));
+              std::int64_t expected = 0;
+              for (std::int64_t p = 0; p < k; ++p) {
+                const int value = p % 2 == 0 ? w0 : w1;
+                for (std::int64_t c = 0; c < n; ++c) {
+                  w[static_cast<std::size_t>(c * k + p)] = static_cast<std::int8_t>(value);
+                }
+                expected += a0 * value;
+              }
+              OutputStage stage;
+              stage.type = OutputType::s32;
+              std::vector<std::int32_t> out(static_cast<std::size_t>(m * n));
+              gemm_u8s8(a.data(), k, m, SparseWeights(w.data(), n, k, k, block), stage, out.data(),
+                        n);
+              const std::vector<std::int32_t> all(out.size(), static_cast<std::int32_t>(expected));
+              const std::string difference = testing::difference(out, all);
+              if (!difference.empty()) FAIL(difference);
+            }
+          }
+        }
+      }
+    }
+  });
+}
+
+TEST_CASE("every kernel of the sparse int8 table is exact for its shape and refuses others",
+          "[kernels][gemm][sparse]") {
+  const Unforce unforce;
+  for (const KernelInfo& kernel : sparse_u8s8_kernels({8, {1, 4}})) {
+    if (!supported(kernel.isa)) continue;
+    CAPTURE(kernel.name);
+    force_sparse_u8s8_kernel(kernel.name);
+    Numbers numbers(9);
+    int exact = 0, refused = 0;
+    for (int i = 0; i < 400; ++i) {
+      const Case x = random_case(numbers, i);
+      CAPTURE(i, x.m, x.n, x.k, x.block.rows, x.block.cols, static_cast<int>(x.values));
+      bool eligible = false;
+      for (const KernelInfo& info : sparse_u8s8_kernels({x.m, x.block})) {
+        if (info.name == kernel.name) eligible = info.reason == nullptr;
+      }
+      if (eligible) {
+        const std::string difference = check(x, static_cast<std::uint32_t>(i));
+        if (!difference.empty()) FAIL(difference);
+        CHECK(std::string(last_kernel()) == kernel.name);
+        ++exact;
+      } else {
+        CHECK_THROWS_WITH(check(x, static_cast<std::uint32_t>(i)),
+                          ContainsSubstring("cannot use the forced kernel"));
+        ++refused;
+      }
+    }
+    CHECK(exact > 0);
+    CHECK((refused > 0 || std::string(kernel.name) == "u8s8_sparse_scalar"));
+  }
+  CHECK_THROWS_WITH(force_sparse_u8s8_kernel("u8s8_sparse_9x9"),
+                    "force_sparse_u8s8_kernel: no kernel is called 'u8s8_sparse_9x9'");
+}
+
+TEST_CASE("the list of sparse int8 kernels says why one is not used", "[kernels][gemm][sparse]") {
+  for_each_isa([](Isa isa) {
+    CAPTURE(name(isa));
+    for (const BlockShape& block : sparse_block_shapes()) {
+      for (std::int64_t m : {1, 100}) {
+        const auto kernels = sparse_u8s8_kernels({m, block});
+        const auto first = std::find_if(kernels.begin(), kernels.end(),
+                                        [](const KernelInfo& k) { return k.reason == nullptr; });
+        REQUIRE(first != kernels.end());
+        CHECK(includes(isa, first->isa));
+        const std::vector<std::uint8_t> a(static_cast<std::size_t>(m * 32), 1);
+        const std::vector<std::int8_t> w(16 * 32, 1);
+        std::vector<std::uint8_t> out(static_cast<std::size_t>(m * 16));
+        const float one = 1.0f;
+        OutputStage stage;
+        stage.multipliers = {&one, 0};
+        gemm_u8s8(a.data(), 32, m, SparseWeights(w.data(), 16, 32, 32, block), stage, out.data(),
+                  16);
+        CHECK(std::string(last_kernel()) == first->name);
+        CHECK(difference(out, std::vector<std::uint8_t>(out.size(), 32)) == "");
+      }
+    }
+  });
+}
+
+TEST_CASE("the sparse int8 product does not depend on blocks or threads",
+          "[kernels][gemm][sparse]") {
+  for_each_isa([](Isa isa) {
+    CAPTURE(name(isa));
+    for (const BlockShape& block : sparse_block_shapes()) {
+      for (int threads : {1, 2, 5}) {
+        set_num_threads(threads);
+        for (const auto& [m, n, k] : {std::tuple{130, 33, 2000},
+                                      {5, 700, 801},
+                                      {1, 1500, 3601},
+                                      {300, 40, 300},
+                                      {2, 17, 70000},
+                                      {9, 2, 140001}}) {
+          if (isa == Isa::scalar && threads == 2) continue;
+          CAPTURE(threads, m, n, k, block.rows, block.cols);
+          const Case x{m,
+                       n,
+                       k,
+                       block,
+                       20,
+                       Values::gaussian,
+                       WeightZeroPoint::per_channel,
+                       OutputType::u8,
+                       true,
+                       true,
+                       true,
+                       0};
+          const std::string difference = check(x, 1);
+          if (!difference.empty()) FAIL(difference);
+        }
+      }
+    }
+  });
+}
+
+TEST_CASE("rows of very different sizes and empty rows are shared among threads",
+          "[kernels][gemm][sparse]") {
+  for_each_isa([](Isa isa) {
+    CAPTURE(name(isa));
+    for (const BlockShape& block : sparse_block_shapes()) {
+      for (int threads : {1, 2, 3, 8}) {
+        set_num_threads(threads);
+        CAPTURE(block.rows, block.cols, threads);
+        const Case x{
+            12,   600,  900,  block, 30, Values::random, WeightZeroPoint::none, OutputType::s32,
+            true, true, true, 0};
+        Inputs in(x, 4);
+        // All blocks of the first and the last strip, hardly any between.
+        for (std::int64_t c = 16; c < 584; ++c) {
+          if (c % 48 != 0) std::fill_n(in.w.begin() + c * in.ldw, x.k, std::int8_t{0});
+        }
+        const std::string difference = check(x, in);
+        if (!difference.empty()) FAIL(difference);
+      }
+    }
+  });
+}
+
+TEST_CASE("float activations of a sparse product are quantized while they are read",
+          "[kernels][gemm][sparse]") {
+  for_each_isa([](Isa isa) {
+    CAPTURE(name(isa));
+    Numbers numbers(3);
+    for (int i = 0; i < 200; ++i) {
+      const Case x = random_case(numbers, i);
+      CAPTURE(x.m, x.n, x.k, x.block.rows, x.block.cols);
+      const Inputs in(x, static_cast<std::uint32_t>(i));
+      const std::vector<float> a = numbers.reals(x.m * in.lda, -4.0f, 4.0f);
+      const Affine affine{numbers.real(0.01f, 0.04f), numbers.integer(0, 255), 0, 255};
+      const SparseWeights packed(in.w.data(), x.n, x.k, in.ldw, x.block);
+      std::vector<std::uint8_t> q(a.size());
+      quantize(a.data(), static_cast<std::int64_t>(a.size()), affine, q.data());
+      OutputStage stage = in.stage;
+      stage.a_zero_point = affine.zero_point;
+      const std::size_t bytes = static_cast<std::size_t>(x.m * in.ldo) * out_size(x.type);
+      std::vector<std::uint8_t> expected(bytes), actual(bytes);
+      gemm_u8s8(q.data(), in.lda, x.m, packed, stage, expected.data(), in.ldo);
+      stage.a_zero_point = 77;  // not used
+      gemm_f32s8(a.data(), in.lda, x.m, affine, packed, stage, actual.data(), in.ldo);
+      CHECK(difference(actual, expected) == "");
+    }
+  });
+}
+
+TEST_CASE("sparse weights serve calls on several threads at once", "[kernels][gemm][sparse]") {
+  for_each_isa([](Isa isa) {
+    CAPTURE(name(isa));
+    const Case x{
+        1,    64,   256,   {8, 4}, 50, Values::random, WeightZeroPoint::none, OutputType::u8,
+        true, true, false, 0};
+    const Inputs in(x, 8);
+    const SparseWeights packed(in.w.data(), x.n, x.k, in.ldw, x.block);
+    std::vector<std::uint8_t> expected(static_cast<std::size_t>(x.n));
+    reference::gemm_u8s8(in.a.data(), in.lda, 1, in.w.data(), in.ldw, x.n, x.k, in.stage,
+                         expected.data(), in.ldo);
+    set_num_threads(4);
+    std::vector<std::uint8_t> out(static_cast<std::size_t>(40 * x.n));
+    parallel_for(0, 40, 1, [&](std::int64_t first, std::int64_t end) {
+      for (std::int64_t i = first; i < end; ++i) {
+        gemm_u8s8(in.a.data(), in.lda, 1, packed, in.stage, out.data() + i * x.n, x.n);
+      }
+    });
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      if (out[i] != expected[i % expected.size()]) FAIL("value " << i);
+    }
+  });
+}
+
+TEST_CASE("sparse weights unpack to the same bytes on all instruction sets",
+          "[kernels][gemm][sparse]") {
+  for_each_isa([](Isa isa) {
+    CAPTURE(name(isa));
+    Numbers numbers(2);
+    for (int i = 0; i < 300; ++i) {
+      const Case x = random_case(numbers, i);
+      CAPTURE(i, x.n, x.k, x.block.rows, x.block.cols, static_cast<int>(x.values));
+      const Inputs in(x, static_cast<std::uint32_t>(i));
+      const SparseWeights packed(in.w.data(), x.n, x.k, in.ldw, x.block);
+      std::vector<std::int8_t> back(in.w);
+      for (std::int64_t c = 0; c < x.n; ++c) {
+        std::int32_t sum = 0;
+        for (std::int64_t p = 0; p < x.k; ++p) {
+          sum += in.w[static_cast<std::size_t>(c * in.ldw + p)];
+          back[static_cast<std::size_t>(c * in.ldw + p)] = 99;
+        }
+        CHECK(packed.sums()[c] == sum);
+      }
+      packed.unpack(back.data(), in.ldw);
+      CHECK(difference(back, in.w) == "");
+      CHECK((packed.n() == x.n && packed.k() == x.k && packed.block() == x.block));
+      CHECK(packed.nonzero_blocks() ==
+            count_nonzero_blocks(in.w.data(), x.n, x.k, in.ldw, x.block));
+      CHECK(packed.nonzero_blocks() <= packed.blocks());
+    }
+  });
+}
+
+TEST_CASE("sparse weights are small, share when copied, and name the shapes they can have",
+          "[kernels][gemm][sparse]") {
+  const std::int64_t n = 256, k = 512;
+  for (const BlockShape& block : sparse_block_shapes()) {
+    CAPTURE(block.rows, block.cols);
+    Numbers numbers(6);
+    auto w = numbers.integers<std::int8_t>(n * k, -40, 40);
+    prune(w, n, k, k, block, 20, numbers);
+    const SparseWeights packed(w.data(), n, k, k, block);
+    // At least the weights; at most two bytes for the place of four, and 16 for each channel.
+    const std::int64_t kept = packed.nonzero_blocks() * block.rows * block.cols;
+    CHECK(packed.bytes() >= kept);
+    CHECK(packed.bytes() <= kept + kept / 2 + 16 * n + 256);
+    const SparseWeights copy = packed;  // NOLINT: the copy is the point
+    CHECK(&copy.data() == &packed.data());
+  }
+  CHECK((SparseWeights().n() == 0 && SparseWeights().k() == 0));
+  const std::int8_t w4[16] = {};
+  CHECK_THROWS_WITH(SparseWeights(w4, 4, 4, 4, {2, 3}),
+                    "SparseWeights: blocks of 2 x 3 (output channels x inputs) are not supported, "
+                    "only 1 x 4, 4 x 4, 8 x 4, 16 x 4, 1 x 16, 8 x 1");
+  CHECK_THROWS_AS(SparseWeights(w4, 4, 4, 4, {0, 0}), std::runtime_error);
+  CHECK_THROWS_AS(count_nonzero_blocks(w4, 4, 4, 4, {0, 4}), std::runtime_error);
+}
+
+TEST_CASE("a block counts as kept if one of its weights is not zero, at the edges too",
+          "[kernels][gemm][sparse]") {
+  std::vector<std::int8_t> w(5 * 9, 0);
+  w[0] = 1;          // block (0, 0)
+  w[4 * 9 + 8] = 2;  // block (1, 2) of 4 x 4, incomplete
+  CHECK(count_nonzero_blocks(w.data(), 5, 9, 9, {4, 4}) == 2);
+  CHECK(count_nonzero_blocks(w.data(), 5, 9, 9, {8, 4}) == 2);
+  CHECK(count_nonzero_blocks(w.data(), 5, 9, 9, {1, 16}) == 2);
+  CHECK(count_nonzero_blocks(w.data(), 5, 9, 9, {5, 9}) == 1);
+  CHECK(SparseWeights(w.data(), 5, 9, 9, {4, 4}).blocks() == 6);
+}
