@@ -39,7 +39,24 @@ double zeros_after_copy() {
   return pruning::sparsity(nn::find_parameter(*int8, "0.weight")->value());
 }
 
+// An int8 layer that keeps its weight in blocks gives the same bits.
+bool same_in_blocks() {
+  manual_seed(3);
+  nn::ModulePtr model = nn::make<nn::Sequential>(nn::Linear(64, 64));
+  const Tensor x = randn({64, 64});
+  auto prepared = tq::prepare_fx(model, tq::get_default_qconfig_mapping("x86"), {x});
+  (*prepared)(x);
+  auto int8 = tq::convert_fx(prepared);
+  const Tensor dense = (*int8)(x);
+  auto& layer = nn::find_submodule(*int8, "0")->ptr()->as<ao::nn::quantized::Linear>();
+  layer.set_layout(kernels::WeightLayout::blocks(4, 4));  // or dense(), or {} for automatic
+  return (*int8)(x).equal(dense);
+}
+
 int main() {
   std::cout << zeros(true) << ' ' << zeros(false) << ' ' << zeros_after_copy() << '\n';
-  return zeros(true) >= 0.79 && zeros(true) == zeros(false) && zeros_after_copy() >= 0.49 ? 0 : 1;
+  return zeros(true) >= 0.79 && zeros(true) == zeros(false) && zeros_after_copy() >= 0.49 &&
+                 same_in_blocks()
+             ? 0
+             : 1;
 }

@@ -128,6 +128,31 @@ TEST_CASE("weights come back from every layout, and copies share them", "[kernel
   CHECK(LinearWeights().n() == 0);
 }
 
+TEST_CASE("rows longer than 16-bit offsets reach are exact in every layout", "[kernels][sparse]") {
+  for_each_isa([](Isa isa) {
+    CAPTURE(name(isa));
+    Numbers numbers(15);
+    const std::int64_t m = 2, n = 5;
+    for (const std::int64_t k : {65533, 65536, 65540, 131075}) {
+      for (const int most : {127, 255}) {
+        auto a = numbers.integers<std::uint8_t>(m * k, 0, most);
+        const auto w = pruned(numbers, n, k, 60);
+        OutputStage stage;
+        stage.type = OutputType::s32;
+        std::vector<std::int32_t> expected(static_cast<std::size_t>(m * n)),
+            actual(expected.size());
+        reference::gemm_u8s8(a.data(), k, m, w.data(), k, n, k, stage, expected.data(), n);
+        for (const WeightLayout& layout : all_layouts()) {
+          CAPTURE(k, most, to_string(layout));
+          gemm_u8s8(a.data(), k, m, LinearWeights(w.data(), n, k, k, layout), stage, actual.data(),
+                    n);
+          CHECK(difference(actual, expected) == "");
+        }
+      }
+    }
+  });
+}
+
 TEST_CASE("layouts have names that lead back to them", "[kernels][sparse]") {
   for (const WeightLayout& layout : all_layouts()) {
     CHECK(weight_layout_from(to_string(layout)) == layout);

@@ -367,10 +367,10 @@ class Reporter {
     if (r.form != LayerForm::int8 && r.form != LayerForm::dynamic) {
       r.kernel = first_usable(kernels::gemm_f32_kernels());
     } else if (w.dtype() == qint8) {
-      if (const auto* linear = dynamic_cast<const ao::nn::quantized::LinearBase*>(layer.module))
-        linear->prepack();
-      const auto how =
-          adze::quantized::linear_kernel(w, layer.rows, layer.reduce_range ? 127 : 255);
+      const auto* module = dynamic_cast<const ao::nn::quantized::LinearBase*>(layer.module);
+      if (module) module->prepack();
+      const auto how = adze::quantized::linear_kernel(module ? module->weight.value() : w,
+                                                      layer.rows, layer.reduce_range ? 127 : 255);
       r.kernel = how.name;
       r.layout = how.choice.sparse ? kernels::to_string(kernels::WeightLayout::blocks(
                                          how.choice.block.rows, how.choice.block.cols))

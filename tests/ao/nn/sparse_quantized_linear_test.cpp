@@ -152,9 +152,16 @@ TEST_CASE("Every route to int8 gives sparse layers with the blocks of the mask",
       auto native = tq::convert(prepared);
       auto converted = tq::convert(prepared, {.backend_config = &tq::get_sparse_backend_config()});
       const bool fused = route == Route::ptq_fused || route == Route::qat_fused;
-      auto& layer = nn::find_submodule(*converted, "1")->ptr()->as<nnsq::Linear>();
-      CHECK(is_exactly<nnsq::LinearReLU>(layer) == fused);
-      CHECK(block_text(layer) == "4x4");
+      auto& layer = nn::find_submodule(*converted, "1")->ptr()->as<nnq::Linear>();
+      if (squashed) {  // the block shape was kept: it is used, whatever the cost model says
+        CHECK(is_exactly<nnsq::LinearReLU>(layer) == fused);
+        CHECK(block_text(layer.as<nnsq::Linear>()) == "4x4");
+      } else {
+        const Tensor ints = layer.weight.value().int_repr();
+        const auto choice = kernels::choose_layout(ints.data<std::int8_t>(), 64, 64, 64, 64);
+        REQUIRE((dynamic_cast<nnsq::Linear*>(&layer) != nullptr) == choice.sparse);
+        if (choice.sparse) CHECK(layer.layout().block == choice.block);
+      }
       CHECK(is_exactly<nnq::Linear>(*nn::find_submodule(*converted, "3")->ptr()));
       CHECK((*converted)(x).equal((*native)(x)));
       CHECK(pruning::sparsity(layer.weight.value()) >= 0.79);
@@ -163,7 +170,7 @@ TEST_CASE("Every route to int8 gives sparse layers with the blocks of the mask",
       ao::save_model(*converted, folder.path("m"));
       auto back = ao::load_model(folder.path("m"));
       CHECK((*back)(x).equal((*native)(x)));
-      CHECK(block_text(nn::find_submodule(*back, "1")->ptr()->as<nnsq::Linear>()) == "4x4");
+      CHECK(nn::find_submodule(*back, "1")->ptr()->as<nnq::Linear>().layout() == layer.layout());
       auto copy = nn::deepcopy(converted);
       CHECK((*copy)(x).equal((*native)(x)));
       nn::load_state_dict(*copy, nn::state_dict(*converted));
@@ -182,6 +189,7 @@ TEST_CASE("Graph mode gives sparse layers too, static and dynamic", "[ao][sparse
       pruning::WeightNormSparsifier sparse({.sparsity_level = 0.8, .sparse_block_shape = {8, 4}});
       sparse.prepare(*model, {{.tensor_fqn = "0.weight"}});
       sparse.step();
+      sparse.squash_mask({.params_to_keep = {"sparse_block_shape"}});
       const Tensor x = randn({32, 64});
       const tq::QConfigMapping mapping =
           dynamic ? tq::QConfigMapping().set_global(tq::default_dynamic_qconfig)

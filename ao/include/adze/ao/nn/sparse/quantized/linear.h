@@ -24,8 +24,8 @@ class Linear : public adze::nn::ModuleOf<Linear, ao::nn::quantized::Linear> {
   std::int64_t col_block_size() const { return layout().block.cols; }
   std::string extra_repr() const override;
 
-  /// The int8 form of an observed Linear or qat Linear with blocks of the mask's shape (the
-  /// sparse_block_shape in the sparse_params of its weight). Where it has none, or one without a
+  /// The int8 form of an observed Linear or qat Linear with the blocks that squash_mask kept as
+  /// sparse_block_shape in the sparse_params of its weight. Where it has none, or one without a
   /// kernel: the fastest blocks; a plain quantized Linear if dense is faster.
   static adze::nn::ModulePtr from_float(adze::nn::Module& module);
   /// The same for a reference::Linear, with the qparams of the result.
