@@ -23,9 +23,9 @@ using detail::PackedWeightsData;
 // Best first.
 const U8S8Kernel* const kernels[] = {
 #if defined(__x86_64__)
-    &u8s8_gemm_avx512vnni,      &u8s8_gemm_ymm_avx512vnni, &u8s8_gemm_avxvnni,
-    &u8s8_gemm_windows_avx512,  &u8s8_gemm_windows_avx2,   &u8s8_gemm_wide_avx2,
-    &u8s8_gemm_wide_plain_avx2,
+    &u8s8_gemm_avx512vnni,     &u8s8_gemm_ymm_avx512vnni,  &u8s8_gemm_avxvnni,
+    &u8s8_gemm_windows_avx512, &u8s8_gemm_windows_avx2,    &u8s8_gemm_rows_avx2,
+    &u8s8_gemm_wide_avx2,      &u8s8_gemm_wide_plain_avx2,
 #endif
     &u8s8_gemm_scalar,
 };
@@ -185,10 +185,12 @@ bool all_low(const Block& block, std::int64_t rows, std::int64_t k, std::int32_t
 void run(const Activations& a, const PackedWeightsData& w, const OutputStage& stage,
          const U8S8Stage& prepared, void* out, std::int64_t ldo, const Part& part) {
   const std::int64_t size = out_bytes(stage.type);
+  const std::int64_t all_rows = part.row_end - part.row;
   const std::int64_t most_rows =
-      std::max<std::int64_t>(1, block_bytes / std::max<std::int64_t>(1, w.k) / block_rows_unit) *
-      block_rows_unit;
-  GemmU8S8Problem problem{part.row_end - part.row, w.n, w.k, u8s8_window_limit};
+      all_rows * w.k <= block_bytes
+          ? all_rows
+          : std::max<std::int64_t>(1, block_bytes / w.k / block_rows_unit) * block_rows_unit;
+  GemmU8S8Problem problem{all_rows, w.n, w.k, u8s8_window_limit};
   const U8S8Kernel& if_low = pick(problem);
   const U8S8Kernel* kernel = &if_low;
   problem.max_activation = 255;
@@ -253,11 +255,15 @@ void run_all(const Activations& a, std::int64_t m, const PackedWeights& weights,
   check_forced(a, m, w);
   U8S8Stage prepared;
   prepare(stage, w.n, &prepared);
+  const std::int64_t tiles = (w.n + u8s8_columns - 1) / u8s8_columns;
+  if (m * w.n * w.k <= grain) {
+    run(a, w, stage, prepared, out, ldo, {0, m, 0, tiles});
+    return;
+  }
   // Threads share the longer side of the result, in whole tiles.
   const bool by_columns = w.n >= m;
   const std::int64_t units = by_columns ? (w.n + unit_columns - 1) / unit_columns
                                         : (m + block_rows_unit - 1) / block_rows_unit;
-  const std::int64_t tiles = (w.n + u8s8_columns - 1) / u8s8_columns;
   const std::int64_t products = std::max<std::int64_t>(1, m * w.n * w.k / units);
   parallel_for(
       0, units, (grain + products - 1) / products, [&](std::int64_t first, std::int64_t end) {

@@ -15,9 +15,6 @@ namespace {
 // again for each row. 12 sums, 2 weights, 1 activation and 1 product make 16 registers. Steps are
 // asm statements because compilers reorder sums of intrinsics and then run out of registers.
 
-constexpr std::int64_t prefetch_bytes = 1024;
-constexpr std::int64_t prefetch_bytes_few = 2048;  // few rows: the weights' bandwidth is the limit
-
 [[gnu::always_inline]] inline __m256i load(const void* p) {
   return _mm256_loadu_si256(static_cast<const __m256i*>(p));
 }
@@ -26,44 +23,51 @@ constexpr std::int64_t prefetch_bytes_few = 2048;  // few rows: the weights' ban
   _mm256_storeu_si256(static_cast<__m256i*>(p), x);
 }
 
-/// Four activations, for all columns.
-[[gnu::always_inline]] inline __m256i four(const std::uint8_t* a) {
-  __m256i x;
-  asm("vpbroadcastd %1,%0" : "=x"(x) : "m"(*reinterpret_cast<const std::uint8_t(*)[4]>(a)));
-  return x;
-}
-
-/// The addresses of 6 rows at one k: `a` and `lda` with scales reach them without further sums.
+/// The rows of a tile at one k, and how to reach them from the first without further sums.
 struct Rows {
   const std::uint8_t* a;
   std::int64_t lda, lda3, lda5;
 
+  /// Four activations of row i, for all columns.
   template <int i>
-  [[gnu::always_inline]] const std::uint8_t* row() const {
-    return i == 3 ? a + lda3 : i == 5 ? a + lda5 : a + i * lda;
+  [[gnu::always_inline]] __m256i four() const {
+    __m256i x;
+    const auto* memory = reinterpret_cast<const std::uint8_t(*)[1 << 30]>(a);
+    if constexpr (i == 0) {
+      asm volatile("vpbroadcastd (%1),%0" : "=x"(x) : "r"(a), "m"(*memory));
+    } else if constexpr (i == 3) {
+      asm volatile("vpbroadcastd (%1,%2),%0" : "=x"(x) : "r"(a), "r"(lda3), "m"(*memory));
+    } else if constexpr (i == 5) {
+      asm volatile("vpbroadcastd (%1,%2),%0" : "=x"(x) : "r"(a), "r"(lda5), "m"(*memory));
+    } else {
+      asm volatile("vpbroadcastd (%1,%2,%c3),%0"
+                   : "=x"(x)
+                   : "r"(a), "r"(lda), "i"(i), "m"(*memory));
+    }
+    return x;
   }
 };
 
 [[gnu::always_inline]] inline __m256i ones16() {
   __m256i x;
-  asm("vpcmpeqw %0,%0,%0\n\tvpsrlw $15,%0,%0" : "=x"(x));
+  asm volatile("vpcmpeqw %0,%0,%0\n\tvpsrlw $15,%0,%0" : "=x"(x));
   return x;
 }
 
 /// t = a · w
 [[gnu::always_inline]] inline void multiply(__m256i& t, __m256i a, __m256i w) {
-  asm("vpmaddubsw %2,%1,%0" : "=x"(t) : "x"(a), "x"(w));
+  asm volatile("vpmaddubsw %2,%1,%0" : "=x"(t) : "x"(a), "x"(w));
 }
 
 /// t += a · w, for one register of columns and for two.
 [[gnu::always_inline]] inline void add(__m256i (&t)[1], __m256i a, const __m256i (&w)[1]) {
-  asm("vpmaddubsw %2,%1,%1\n\tvpaddw %1,%0,%0" : "+x"(t[0]), "+x"(a) : "x"(w[0]));
+  asm volatile("vpmaddubsw %2,%1,%1\n\tvpaddw %1,%0,%0" : "+x"(t[0]), "+x"(a) : "x"(w[0]));
 }
 [[gnu::always_inline]] inline void add(__m256i (&t)[2], __m256i a, const __m256i (&w)[2]) {
   __m256i x;
-  asm("vpmaddubsw %4,%3,%2\n\tvpmaddubsw %5,%3,%3\n\tvpaddw %2,%0,%0\n\tvpaddw %3,%1,%1"
-      : "+x"(t[0]), "+x"(t[1]), "=&x"(x), "+x"(a)
-      : "x"(w[0]), "x"(w[1]));
+  asm volatile("vpmaddubsw %4,%3,%2\n\tvpmaddubsw %5,%3,%3\n\tvpaddw %2,%0,%0\n\tvpaddw %3,%1,%1"
+               : "+x"(t[0]), "+x"(t[1]), "=&x"(x), "+x"(a)
+               : "x"(w[0]), "x"(w[1]));
 }
 
 alignas(32) const std::int16_t ones_in_memory[16] = {1, 1, 1, 1, 1, 1, 1, 1,
@@ -71,13 +75,14 @@ alignas(32) const std::int16_t ones_in_memory[16] = {1, 1, 1, 1, 1, 1, 1, 1,
 
 /// s += a · w in 32 bits.
 [[gnu::always_inline]] inline void add_widened(__m256i (&s)[1], __m256i a, const __m256i (&w)[1]) {
-  asm("vpmaddubsw %2,%1,%1\n\tvpmaddwd %3,%1,%1\n\tvpaddd %1,%0,%0"
-      : "+x"(s[0]), "+x"(a)
-      : "x"(w[0]), "m"(ones_in_memory));
+  asm volatile("vpmaddubsw %2,%1,%1\n\tvpmaddwd %3,%1,%1\n\tvpaddd %1,%0,%0"
+               : "+x"(s[0]), "+x"(a)
+               : "x"(w[0]), "m"(ones_in_memory));
 }
 [[gnu::always_inline]] inline void add_widened(__m256i (&s)[2], __m256i a, const __m256i (&w)[2]) {
   __m256i x;
-  asm("vpmaddubsw %4,%3,%2\n\tvpmaddubsw %5,%3,%3\n\tvpmaddwd %6,%2,%2\n\tvpmaddwd %6,%3,%3\n\t"
+  asm volatile(
+      "vpmaddubsw %4,%3,%2\n\tvpmaddubsw %5,%3,%3\n\tvpmaddwd %6,%2,%2\n\tvpmaddwd %6,%3,%3\n\t"
       "vpaddd %2,%0,%0\n\tvpaddd %3,%1,%1"
       : "+x"(s[0]), "+x"(s[1]), "=&x"(x), "+x"(a)
       : "x"(w[0]), "x"(w[1]), "m"(ones_in_memory));
@@ -87,6 +92,11 @@ alignas(32) const std::int16_t ones_in_memory[16] = {1, 1, 1, 1, 1, 1, 1, 1,
 struct Place {
   const std::int8_t* weights;
   const std::uint16_t* offsets;
+  std::int64_t ahead;
+
+  [[gnu::always_inline]] void prefetch(std::int64_t at) const {
+    _mm_prefetch(reinterpret_cast<const char*>(weights + ahead + at), _MM_HINT_T0);
+  }
 };
 
 template <int NV>
@@ -101,7 +111,7 @@ template <int MR, int NV, bool first>
   __m256i w[NV];
   load_weights(weights, w);
   unroll<MR>([&](auto i) __attribute__((always_inline)) {
-    const __m256i a = four(rows.template row<i>());
+    const __m256i a = rows.template four<i>();
     if constexpr (first) {
       unroll<NV>([&](auto v) __attribute__((always_inline)) { multiply(t[i][v], a, w[v]); });
     } else {
@@ -118,20 +128,18 @@ template <int MR, int NV, int D>
   for (; count > 0; --count) {
     __m256i t[MR][NV];
     group<MR, NV, true>(t, rows, at.offsets, at.weights);
-    _mm_prefetch(reinterpret_cast<const char*>(at.weights + prefetch_bytes), _MM_HINT_T0);
+    at.prefetch(0);
     if constexpr (D > 0) {
       unroll<D - 1>([&](auto d) __attribute__((always_inline)) {
         group<MR, NV, false>(t, rows, at.offsets + d + 1, at.weights + (d + 1) * bytes);
-        _mm_prefetch(reinterpret_cast<const char*>(at.weights + (d + 1) * bytes + prefetch_bytes),
-                     _MM_HINT_T0);
+        at.prefetch((d + 1) * bytes);
       });
       at.weights += D * bytes;
       at.offsets += D;
     } else {
       for (int d = 1; d < depth; ++d) {
         group<MR, NV, false>(t, rows, at.offsets + d, at.weights + d * bytes);
-        _mm_prefetch(reinterpret_cast<const char*>(at.weights + d * bytes + prefetch_bytes),
-                     _MM_HINT_T0);
+        at.prefetch(d * bytes);
       }
       at.weights += depth * bytes;
       at.offsets += depth;
@@ -139,10 +147,10 @@ template <int MR, int NV, int D>
     const __m256i one = ones16();
     unroll<MR>([&](auto i) __attribute__((always_inline)) {
       unroll<NV>([&](auto v) __attribute__((always_inline)) {
-        std::int32_t* to = sums + i * u8s8_columns + 8 * v;
-        asm("vpmaddwd %2,%0,%0\n\tvpaddd %1,%0,%0\n\tvmovdqu %0,%1"
-            : "+x"(t[i][v]), "+m"(*reinterpret_cast<std::int32_t(*)[8]>(to))
-            : "x"(one));
+        asm volatile("vpmaddwd %2,%0,%0\n\tvpaddd %c3(%1),%0,%0\n\tvmovdqu %0,%c3(%1)"
+                     : "+x"(t[i][v])
+                     : "r"(sums), "x"(one), "i"((i * u8s8_columns + 8 * v) * 4)
+                     : "memory");
       });
     });
   }
@@ -162,10 +170,10 @@ template <int MR, int NV>
     here.a += *at.offsets++;
     __m256i w[NV];
     load_weights(at.weights, w);
-    _mm_prefetch(reinterpret_cast<const char*>(at.weights + prefetch_bytes), _MM_HINT_T0);
+    at.prefetch(0);
     at.weights += NV * 32;
     unroll<MR>([&](auto i) __attribute__((always_inline)) {
-      add_widened(s[i], four(here.template row<i>()), w);
+      add_widened(s[i], here.template four<i>(), w);
     });
   }
   unroll<MR>([&](auto i) __attribute__((always_inline)) {
@@ -185,8 +193,7 @@ template <int MR, int NV, int D>
     __m256i t[MR][NV];
     const auto step = [&](auto first, int d) __attribute__((always_inline)) {
       group<MR, NV, first>(t, rows, at.offsets + d, at.weights + d * bytes);
-      _mm_prefetch(reinterpret_cast<const char*>(at.weights + d * bytes + prefetch_bytes_few),
-                   _MM_HINT_T0);
+      at.prefetch(d * bytes);
     };
     step(Index<true>{}, 0);
     if constexpr (D > 0) {
@@ -209,7 +216,7 @@ template <int MR, int NV>
 void tile(const U8S8Weights& w, const U8S8Windows& tile, const std::uint8_t* a, std::int64_t lda,
           const std::int32_t* start, std::int32_t* sums) {
   const Rows rows{a, lda, 3 * lda, 5 * lda};
-  Place at{w.weights + tile.weights, w.offsets + tile.offsets};
+  Place at{w.weights + tile.weights, w.offsets + tile.offsets, bytes_ahead(w, MR <= 2)};
   const auto each = [&](auto&& body) __attribute__((always_inline)) {
     for (int d = u8s8_most_depth; d > 4; --d) body(Index<0>{}, d, tile.count[d]);
     body(Index<4>{}, 4, tile.count[4]);

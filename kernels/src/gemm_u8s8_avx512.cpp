@@ -19,7 +19,6 @@ namespace {
 struct WindowTile {
   static constexpr int rows = 12;
   static constexpr int tiles = 1;
-  static constexpr std::int64_t prefetch_bytes = 2048;
 
   template <bool narrow>
   [[gnu::always_inline]] static inline __m512i load_weights(const std::int8_t* p) {
@@ -42,7 +41,7 @@ struct WindowTile {
                                                     const std::uint8_t* a, std::int64_t lda,
                                                     const std::int8_t*& w,
                                                     const std::uint16_t*& offsets,
-                                                    __m512i (&s)[MR]) {
+                                                    std::int64_t ahead, __m512i (&s)[MR]) {
     constexpr int bytes = narrow ? u8s8_group_bytes / 2 : u8s8_group_bytes;
     const __m512i ones = _mm512_set1_epi16(1);
     for (; count > 0; --count) {
@@ -50,7 +49,7 @@ struct WindowTile {
       const auto group = [&](auto first, int d) __attribute__((always_inline)) {
         const std::uint8_t* from = a + offsets[d];
         const __m512i y = load_weights<narrow>(w + d * bytes);
-        _mm_prefetch(reinterpret_cast<const char*>(w + d * bytes + prefetch_bytes), _MM_HINT_T0);
+        _mm_prefetch(reinterpret_cast<const char*>(w + d * bytes + ahead), _MM_HINT_T0);
         unroll<MR>([&](auto i) __attribute__((always_inline)) {
           __m512i x = four(from + i * lda);
           if constexpr (first) {
@@ -82,13 +81,14 @@ struct WindowTile {
     unroll<MR>([&](auto i) __attribute__((always_inline)) { s[i] = _mm512_loadu_si512(start); });
     const std::int8_t* w = weights.weights + tile.weights;
     const std::uint16_t* offsets = weights.offsets + tile.offsets;
+    const std::int64_t ahead = bytes_ahead(weights, MR <= 2);
     for (int d = u8s8_most_depth; d > 4; --d) {
-      windows<MR, narrow, 0>(tile.count[d], d, a, lda, w, offsets, s);
+      windows<MR, narrow, 0>(tile.count[d], d, a, lda, w, offsets, ahead, s);
     }
-    windows<MR, narrow, 4>(tile.count[4], 4, a, lda, w, offsets, s);
-    windows<MR, narrow, 3>(tile.count[3], 3, a, lda, w, offsets, s);
-    windows<MR, narrow, 2>(tile.count[2], 2, a, lda, w, offsets, s);
-    windows<MR, narrow, 1>(tile.count[1], 1, a, lda, w, offsets, s);
+    windows<MR, narrow, 4>(tile.count[4], 4, a, lda, w, offsets, ahead, s);
+    windows<MR, narrow, 3>(tile.count[3], 3, a, lda, w, offsets, ahead, s);
+    windows<MR, narrow, 2>(tile.count[2], 2, a, lda, w, offsets, ahead, s);
+    windows<MR, narrow, 1>(tile.count[1], 1, a, lda, w, offsets, ahead, s);
     unroll<MR>([&](auto i) __attribute__((always_inline)) {
       _mm512_store_si512(sums + i * u8s8_columns, s[i]);
     });

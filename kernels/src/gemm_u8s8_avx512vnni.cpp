@@ -21,7 +21,6 @@ namespace {
 struct ZmmTile {
   static constexpr int rows = 6;
   static constexpr int tiles = 4;
-  static constexpr std::int64_t prefetch_bytes = 1024;
 
   template <int MR, int NT>
   static void tile_of(const U8S8Weights& weights, std::int64_t t, const std::uint8_t* a,
@@ -35,11 +34,12 @@ struct ZmmTile {
       });
     });
     std::int64_t at = 0;
+    const std::int64_t ahead = bytes_ahead(weights, MR <= 2);
     const auto step = [&](const std::uint8_t* from) __attribute__((always_inline)) {
       __m512i y[NT];
       unroll<NT>([&](auto v) __attribute__((always_inline)) {
         y[v] = _mm512_loadu_si512(w[v] + at);
-        _mm_prefetch(reinterpret_cast<const char*>(w[v] + at + prefetch_bytes), _MM_HINT_T0);
+        _mm_prefetch(reinterpret_cast<const char*>(w[v] + at + ahead), _MM_HINT_T0);
       });
       unroll<MR>([&](auto i) __attribute__((always_inline)) {
         std::int32_t four;

@@ -76,6 +76,7 @@ struct U8S8Kernel {
 
 extern const U8S8Kernel u8s8_gemm_scalar;
 extern const U8S8Kernel u8s8_gemm_windows_avx2;
+extern const U8S8Kernel u8s8_gemm_rows_avx2;
 extern const U8S8Kernel u8s8_gemm_wide_avx2;
 extern const U8S8Kernel u8s8_gemm_wide_plain_avx2;
 extern const U8S8Kernel u8s8_gemm_avxvnni;

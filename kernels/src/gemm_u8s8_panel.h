@@ -14,6 +14,13 @@ namespace adze::kernels {
   return static_cast<int>(parts == 1 ? rows : (rows + parts - 1) / parts);
 }
 
+/// How far ahead weights are fetched. Hardware does well where they come from a cache, and far less
+/// is needed then; with few rows the weights' bandwidth is the limit.
+[[gnu::always_inline]] inline std::int64_t bytes_ahead(const U8S8Weights& w, bool few_rows) {
+  if (w.beyond_cache) return few_rows ? 8192 : 4096;
+  return few_rows ? 512 : 1024;
+}
+
 /// Runs a panel on a kernel K with lanes L. K::tile(weights, first tile, tiles, a, lda, rows,
 /// start, sums) computes `rows` <= K::rows rows of `tiles` <= K::tiles tiles: sums[t][r * 16 + c] =
 /// start[t][c] + sum over k of a[r][k] * w[c][k], modulo 2³².
@@ -21,7 +28,7 @@ template <class K, class L>
 [[gnu::always_inline]] inline void run_panel(const U8S8Panel& p) {
   using Output = OutputStageLoops<L>;
   constexpr int block = K::rows * u8s8_columns;
-  alignas(64) std::int32_t sums[K::tiles * block] = {};
+  alignas(64) std::int32_t sums[K::tiles * block];
   alignas(64) std::int32_t start[K::tiles * u8s8_columns];
   U8S8Stage::Channels channels[K::tiles];
 
@@ -37,6 +44,10 @@ template <class K, class L>
       channels[i] = p.stage->channels(t + i);
       Output::start(*p.stage, channels[i], w.k, w.sums + (t + i) * u8s8_columns,
                     start + i * u8s8_columns);
+    }
+    if (channels[tiles - 1].columns < u8s8_columns) {
+      // Kernels may leave out columns that do not exist.
+      for (std::int32_t& x : sums) x = 0;
     }
     std::int64_t row = 0;
     for (std::int64_t part = parts; part > 0; --part) {

@@ -21,10 +21,11 @@ struct WrappingLanes : ScalarLanes {
   static void store_int(std::int32_t* p, I x) { *p = x.number(); }
   static F to_float(I x) { return static_cast<F>(x.number()); }
   static I round_to_int(F x) { return all_int(ScalarLanes::round_to_int(x)); }
+  static bool all_true(M m) { return m; }
   static F if_else_zero(M m, F x) { return m ? x : 0.0f; }
   template <class Byte>
-  static void store_bytes_16(Byte* p, const I (&x)[u8s8_columns]) {
-    for (int c = 0; c < u8s8_columns; ++c) p[c] = static_cast<Byte>(x[c].number());
+  static void store_bytes_16(Byte* p, const I (&x)[u8s8_columns], std::int32_t z) {
+    for (int c = 0; c < u8s8_columns; ++c) p[c] = static_cast<Byte>(x[c].number() + z);
   }
 };
 

@@ -17,7 +17,6 @@ template <class Dot>
 struct VnniTile256 {
   static constexpr int rows = 6;
   static constexpr int tiles = 1;
-  static constexpr std::int64_t prefetch_bytes = 2048;
 
   static __m256i load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
 
@@ -30,6 +29,7 @@ struct VnniTile256 {
       s[i][1] = load(start + 8);
     });
     const std::int8_t* w = weights.tile(t);
+    const std::int64_t ahead = bytes_ahead(weights, MR <= 2);
     const auto step = [&](const std::uint8_t* from) __attribute__((always_inline)) {
       const __m256i w0 = load(w), w1 = load(w + 32);
       unroll<MR>([&](auto i) __attribute__((always_inline)) {
@@ -39,7 +39,7 @@ struct VnniTile256 {
         s[i][0] = Dot::add(s[i][0], x, w0);
         s[i][1] = Dot::add(s[i][1], x, w1);
       });
-      _mm_prefetch(reinterpret_cast<const char*>(w + prefetch_bytes), _MM_HINT_T0);
+      _mm_prefetch(reinterpret_cast<const char*>(w + ahead), _MM_HINT_T0);
       w += u8s8_group_bytes;
     };
     const std::uint8_t* from = a;

@@ -151,9 +151,26 @@ bool supported(Isa isa) {
   return answers[static_cast<std::size_t>(isa)];
 }
 
+namespace {
+
+constexpr std::size_t isa_count = std::size(rows);
+
+/// For each instruction set a bit for each one that it includes.
+constexpr std::array<unsigned, isa_count> inclusions = [] {
+  std::array<unsigned, isa_count> all{};
+  for (std::size_t i = 0; i < isa_count; ++i) {
+    all[i] = 1;
+    for (std::size_t at = i; at != 0; at = static_cast<std::size_t>(rows[at].base)) {
+      all[i] |= 1u << at;
+    }
+  }
+  return all;
+}();
+
+}  // namespace
+
 bool includes(Isa isa, Isa part) {
-  while (isa != part && isa != Isa::scalar) isa = row_of(isa).base;
-  return isa == part;
+  return (inclusions[static_cast<std::size_t>(isa)] >> static_cast<unsigned>(part) & 1u) != 0;
 }
 
 Isa best() {
@@ -165,8 +182,9 @@ Isa best() {
 }
 
 const char* why_not(Isa isa) {
-  if (!supported(isa)) return "this machine lacks the instruction set";
-  return includes(active(), isa) ? nullptr : "the instruction set in use does not include it";
+  if (includes(active(), isa)) return nullptr;
+  return supported(isa) ? "the instruction set in use does not include it"
+                        : "this machine lacks the instruction set";
 }
 
 Isa active() {

@@ -9,8 +9,9 @@
 
 namespace adze::kernels {
 
-/// Functions for 16 sums, one tile wide. L::store_bytes_16(to, x) takes 16 / width registers,
-/// L::if_else_zero(m, x) is x where m is true.
+/// Functions for 16 sums, one tile wide. L::store_bytes_16(to, x, z) stores the low bytes of x + z,
+/// which fit; x is 16 / width registers and z within ±16384. L::if_else_zero(m, x) is x where m is
+/// true, L::all_true(m) whether it is true everywhere.
 template <class L>
 struct OutputStageLoops {
   using F = typename L::F;
@@ -49,67 +50,107 @@ struct OutputStageLoops {
   }
 
  private:
+  /// What a row of 16 sums is made of, in registers.
+  struct Registers {
+    F multiplier[parts];
+    F bias[parts];
+
+    [[gnu::always_inline]] explicit Registers(const Channels& channels) {
+      for (int i = 0; i < parts; ++i) {
+        multiplier[i] = L::load(channels.multipliers + i * width);
+        bias[i] = L::load(channels.bias + i * width);
+      }
+    }
+    /// True if no sum can give NaN: 0 times x is 0 unless x is infinite or NaN.
+    [[gnu::always_inline]] bool finite() const {
+      const F zero = L::all(0.0f);
+      F x = zero;
+      for (int i = 0; i < parts; ++i) x = x + (multiplier[i] * zero + bias[i] * zero);
+      return L::all_true(L::equal(x, zero));
+    }
+  };
+
   /// round_half_even((x + bias) * multiplier) + zero point, within the bounds; NaN counts as 0.
-  [[gnu::always_inline]] static inline void write(const U8S8Stage& s, const I (&x)[parts],
-                                                  const F (&multiplier)[parts],
-                                                  const F (&bias)[parts], std::uint8_t* to) {
-    requantize(s, x, multiplier, bias, to);
-  }
-  [[gnu::always_inline]] static inline void write(const U8S8Stage& s, const I (&x)[parts],
-                                                  const F (&multiplier)[parts],
-                                                  const F (&bias)[parts], std::int8_t* to) {
-    requantize(s, x, multiplier, bias, to);
-  }
-  template <class Byte>
+  template <bool finite, class Byte>
   [[gnu::always_inline]] static inline void requantize(const U8S8Stage& s, const I (&x)[parts],
-                                                       const F (&multiplier)[parts],
-                                                       const F (&bias)[parts], Byte* to) {
+                                                       const Registers& r, Byte* to) {
     I y[parts];
     for (int i = 0; i < parts; ++i) {
-      F v = (L::to_float(x[i]) + bias[i]) * multiplier[i];
-      v = L::if_else_zero(L::equal(v, v), v);
+      F v = (L::to_float(x[i]) + r.bias[i]) * r.multiplier[i];
+      if constexpr (!finite) v = L::if_else_zero(L::equal(v, v), v);
       v = MathFunctions<L>::bound(v, s.lowest, s.highest);
-      y[i] = L::round_to_int(v) + L::all_int(s.zero_point);
+      y[i] = L::round_to_int(v);
     }
-    L::store_bytes_16(to, y);
+    if (s.zero_point >= -16384 && s.zero_point <= 16384) {
+      L::store_bytes_16(to, y, s.zero_point);
+    } else {
+      for (I& z : y) z = z + L::all_int(s.zero_point);
+      L::store_bytes_16(to, y, 0);
+    }
   }
+
+  template <bool finite>
   [[gnu::always_inline]] static inline void write(const U8S8Stage& s, const I (&x)[parts],
-                                                  const F (&multiplier)[parts],
-                                                  const F (&bias)[parts], float* to) {
+                                                  const Registers& r, std::uint8_t* to) {
+    requantize<finite>(s, x, r, to);
+  }
+  template <bool finite>
+  [[gnu::always_inline]] static inline void write(const U8S8Stage& s, const I (&x)[parts],
+                                                  const Registers& r, std::int8_t* to) {
+    requantize<finite>(s, x, r, to);
+  }
+  template <bool finite>
+  [[gnu::always_inline]] static inline void write(const U8S8Stage& s, const I (&x)[parts],
+                                                  const Registers& r, float* to) {
     for (int i = 0; i < parts; ++i) {
-      const F v = L::to_float(x[i]) * multiplier[i] + bias[i];
+      const F v = L::to_float(x[i]) * r.multiplier[i] + r.bias[i];
       L::store(to + i * width, s.relu ? L::greater(L::all(0.0f), v) : v);
     }
   }
+  template <bool finite>
   [[gnu::always_inline]] static inline void write(const U8S8Stage&, const I (&x)[parts],
-                                                  const F (&)[parts], const F (&)[parts],
-                                                  std::int32_t* to) {
+                                                  const Registers&, std::int32_t* to) {
     for (int i = 0; i < parts; ++i) L::store_int(to + i * width, x[i]);
+  }
+
+  template <bool finite, class T>
+  [[gnu::always_inline]] static inline void store_rows(const U8S8Stage& stage, const Registers& r,
+                                                       const std::int32_t* sums, std::int64_t rows,
+                                                       T* to, std::int64_t ldo) {
+    for (std::int64_t i = 0; i < rows; ++i, sums += u8s8_columns, to += ldo) {
+      I x[parts];
+      for (int j = 0; j < parts; ++j) x[j] = L::load_int(sums + j * width);
+      write<finite>(stage, x, r, to);
+    }
   }
 
   template <class T>
   static void store(const U8S8Stage& stage, const Channels& channels, const std::int32_t* sums,
                     std::int64_t rows, const std::int32_t* row_sums, void* out, std::int64_t ldo) {
     auto* to = static_cast<T*>(out);
-    F multiplier[parts], bias[parts];
-    for (int i = 0; i < parts; ++i) {
-      multiplier[i] = L::load(channels.multipliers + i * width);
-      bias[i] = L::load(channels.bias + i * width);
+    const Registers r(channels);
+    if (row_sums == nullptr && channels.columns == u8s8_columns) {
+      if (rows > 2 && r.finite()) {
+        store_rows<true>(stage, r, sums, rows, to, ldo);
+      } else {
+        store_rows<false>(stage, r, sums, rows, to, ldo);
+      }
+      return;
     }
     const bool zero_points = row_sums != nullptr && channels.w_zero_points != nullptr;
-    for (std::int64_t r = 0; r < rows; ++r, sums += u8s8_columns, to += ldo) {
+    for (std::int64_t i = 0; i < rows; ++i, sums += u8s8_columns, to += ldo) {
       I x[parts];
-      for (int i = 0; i < parts; ++i) x[i] = L::load_int(sums + i * width);
-      if (zero_points) {
-        for (int i = 0; i < parts; ++i) {
-          x[i] = x[i] - L::all_int(row_sums[r]) * L::load_int(channels.w_zero_points + i * width);
+      for (int j = 0; j < parts; ++j) {
+        x[j] = L::load_int(sums + j * width);
+        if (zero_points) {
+          x[j] = x[j] - L::all_int(row_sums[i]) * L::load_int(channels.w_zero_points + j * width);
         }
       }
       if (channels.columns == u8s8_columns) {
-        write(stage, x, multiplier, bias, to);
+        write<false>(stage, x, r, to);
       } else {
         T row[u8s8_columns];
-        write(stage, x, multiplier, bias, row);
+        write<false>(stage, x, r, row);
         for (int c = 0; c < channels.columns; ++c) to[c] = row[c];
       }
     }

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <type_traits>
 #include <vector>
 
 #ifdef __linux__
@@ -14,6 +15,7 @@
 
 #include "gemm_u8s8_kernel.h"
 #include "u8s8_pack.h"
+#include "u8s8_rows.h"
 
 namespace adze::kernels {
 
@@ -106,6 +108,22 @@ void pack_windows(const std::int8_t* w, std::int64_t ldw, std::int32_t* sums, Pa
     }
   }
 }
+
+void pack_rows(const std::int8_t* w, std::int64_t ldw, PackedOrder* p) {
+  const U8S8Weights& view = p->view;
+  PackedPairs pairs;
+  for (std::int64_t c = 0; c < view.n; c += 2) {
+    pack_pair(w + c * ldw, c + 1 < view.n ? w + (c + 1) * ldw : nullptr, view.k, &pairs);
+  }
+  const auto copy = [](const auto& from) {
+    PackedBytes to = bytes_for(static_cast<std::int64_t>(from.size()), sizeof(from[0]));
+    std::copy(from.begin(), from.end(), to.as<std::decay_t<decltype(from[0])>>());
+    return to;
+  };
+  p->weights = copy(pairs.weights);
+  p->offsets = copy(pairs.groups);
+  p->tiles = copy(pairs.windows);
+}
 #endif
 
 }  // namespace
@@ -137,6 +155,9 @@ void PackedWeightsData::pack(const std::int8_t* w, std::int64_t ldw, U8S8Order o
     case U8S8Order::windows:
       pack_windows(w, ldw, to, p.get());
       break;
+    case U8S8Order::rows:
+      pack_rows(w, ldw, p.get());
+      break;
 #endif
     default:
       break;
@@ -145,6 +166,7 @@ void PackedWeightsData::pack(const std::int8_t* w, std::int64_t ldw, U8S8Order o
   view.offsets = p->offsets.as<std::uint16_t>();
   view.windows = p->tiles.as<U8S8Windows>();
   view.sums = sums.as<std::int32_t>();
+  view.beyond_cache = p->weights.bytes() > std::int64_t{8} << 20;
   const auto i = static_cast<std::size_t>(order);
   packed_[i] = std::move(p);
   ready_[i].store(packed_[i].get(), std::memory_order_release);

@@ -38,16 +38,22 @@ struct U8S8Lanes256 {
   static I round_to_int(F x) { return {_mm256_cvtps_epi32(x)}; }
   static F to_float(I x) { return _mm256_cvtepi32_ps(x.value); }
 
-  static void store_bytes_16(std::uint8_t* p, const I (&x)[2]) {
-    const __m256i words = _mm256_packs_epi32(x[0].value, x[1].value);
-    put(p, _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)));
+  static bool all_true(M m) { return _mm256_movemask_ps(m) == 0xff; }
+
+  static void store_bytes_16(std::uint8_t* p, const I (&x)[2], std::int32_t z) {
+    const __m256i y = words(x, z);
+    put(p, _mm_packus_epi16(_mm256_castsi256_si128(y), _mm256_extracti128_si256(y, 1)));
   }
-  static void store_bytes_16(std::int8_t* p, const I (&x)[2]) {
-    const __m256i words = _mm256_packs_epi32(x[0].value, x[1].value);
-    put(p, _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)));
+  static void store_bytes_16(std::int8_t* p, const I (&x)[2], std::int32_t z) {
+    const __m256i y = words(x, z);
+    put(p, _mm_packs_epi16(_mm256_castsi256_si128(y), _mm256_extracti128_si256(y, 1)));
   }
 
  private:
+  static __m256i words(const I (&x)[2], std::int32_t z) {
+    return _mm256_add_epi16(_mm256_packs_epi32(x[0].value, x[1].value),
+                            _mm256_set1_epi16(static_cast<short>(z)));
+  }
   /// The columns stand as 0-3, 8-11, 4-7, 12-15.
   static void put(void* p, __m128i bytes) {
     _mm_storeu_si128(static_cast<__m128i*>(p), _mm_shuffle_epi32(bytes, 0xd8));

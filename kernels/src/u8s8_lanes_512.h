@@ -33,10 +33,12 @@ struct U8S8Lanes512 {
   static I round_to_int(F x) { return {_mm512_cvtps_epi32(x)}; }
   static F to_float(I x) { return _mm512_cvtepi32_ps(x.value); }
 
-  /// Keeps the low bytes; the values fit.
+  static bool all_true(M m) { return m == 0xffff; }
+
   template <class Byte>
-  static void store_bytes_16(Byte* p, const I (&x)[1]) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(x[0].value));
+  static void store_bytes_16(Byte* p, const I (&x)[1], std::int32_t z) {
+    const I y = x[0] + all_int(z);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(y.value));
   }
 };
 

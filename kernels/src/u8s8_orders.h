@@ -22,11 +22,14 @@ constexpr int u8s8_most_depth = 8;  ///< groups of the deepest window
 /// 16 bits if no activation is above 128; each group has its first k beside it. Windows of equal
 /// depth stand together, deepest first. The last tile has 8 channels if that is enough.
 ///
-/// rows: for each channel a list of groups in windows that are exact for all activations.
+/// rows: for each pair of channels a list of groups in windows that are exact for all activations,
+/// with the number that each group has in the plain order; groups of zeros are left out, and those
+/// too heavy for 16 bits stand there in two parts. Nothing is read at k - 4 here: k that do not
+/// exist count as zeros.
 enum class U8S8Order : std::uint8_t { plain, windows, rows };
 constexpr int u8s8_orders = 3;
 
-/// Where the windows of one tile are (windows) or of one channel (rows).
+/// Where the windows of one tile are (windows) or of one pair of channels (rows).
 struct U8S8Windows {
   std::int64_t weights;                     ///< byte where its groups begin
   std::int64_t offsets;                     ///< index of its first offset
@@ -44,6 +47,7 @@ struct U8S8Weights {
   const std::uint16_t* offsets = nullptr;
   const U8S8Windows* windows = nullptr;
   const std::int32_t* sums = nullptr;
+  bool beyond_cache = false;  ///< more bytes than a cache is likely to keep
 
   [[gnu::always_inline]] std::int64_t group_start(std::int64_t g) const {
     return g + 1 == groups && k >= u8s8_group ? k - u8s8_group : g * u8s8_group;

@@ -22,6 +22,10 @@ namespace {
 
 constexpr int most_open = 24;  ///< windows that still take groups
 
+/// Windows that are deeper than this save little and gather groups from far apart; they pay only
+/// where weights are so light that neighbours fill them.
+constexpr int usual_depth = 4;
+
 struct alignas(32) Lanes {
   __m256i positive, negative;
 };
@@ -41,12 +45,38 @@ Lanes sums_of(const std::int8_t* group) {
   return {_mm256_packus_epi16(p0, p1), _mm256_packus_epi16(q0, q1)};
 }
 
+/// The depth that windows may have: the greatest if that many groups are likely to fit.
+int depth_limit(const std::int8_t* weights, std::int64_t groups) {
+  __m256i positive[2] = {}, negative[2] = {};  // per lane, 32-bit sums of two lanes
+  const __m256i ones = _mm256_set1_epi16(1), zero = _mm256_setzero_si256();
+  const std::int64_t some = groups < 256 ? groups : 256;
+  for (std::int64_t i = 0; i < some; ++i) {
+    const Lanes sums = sums_of(weights + groups * i / some * u8s8_group_bytes);
+    for (int h = 0; h < 2; ++h) {
+      const auto words = [&](__m256i x) {
+        return h == 0 ? _mm256_unpacklo_epi8(x, zero) : _mm256_unpackhi_epi8(x, zero);
+      };
+      positive[h] = _mm256_add_epi32(positive[h], _mm256_madd_epi16(words(sums.positive), ones));
+      negative[h] = _mm256_add_epi32(negative[h], _mm256_madd_epi16(words(sums.negative), ones));
+    }
+  }
+  const __m256i most = _mm256_max_epi32(_mm256_max_epi32(positive[0], positive[1]),
+                                        _mm256_max_epi32(negative[0], negative[1]));
+  alignas(32) std::int32_t lanes[8];
+  _mm256_store_si256(reinterpret_cast<__m256i*>(lanes), most);
+  std::int64_t largest = 0;
+  for (std::int32_t x : lanes) largest = x > largest ? x : largest;
+  // Twice the mean of a lane: it must fit 8 times, with room for a fifth more.
+  return largest * u8s8_most_depth * 6 / 5 <= 2 * 255 * some ? u8s8_most_depth : usual_depth;
+}
+
 }  // namespace
 
 std::int64_t find_windows_avx2(const std::int8_t* weights, std::int64_t groups,
                                std::uint32_t* window, std::uint8_t* depth) {
   Lanes room[most_open];            // what each open window still takes, oldest first
   std::uint32_t number[most_open];  // its number
+  const int limit = depth_limit(weights, groups);
   int open = 0;
   std::uint32_t windows = 0;
   const auto close = [&](int i) {
@@ -77,7 +107,7 @@ std::int64_t find_windows_avx2(const std::int8_t* weights, std::int64_t groups,
     room[i].positive = _mm256_sub_epi8(room[i].positive, sums.positive);
     room[i].negative = _mm256_sub_epi8(room[i].negative, sums.negative);
     window[g] = number[i];
-    if (++depth[number[i]] == u8s8_most_depth) close(i);
+    if (++depth[number[i]] == limit) close(i);
   }
   return windows;
 }
