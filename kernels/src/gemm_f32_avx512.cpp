@@ -1,6 +1,5 @@
 #include <cstdint>
 #include <immintrin.h>
-#include <limits>
 
 #include "gemm_f32_kernel.h"
 #include "gemm_f32_tile.h"
@@ -56,7 +55,7 @@ const F32Kernel f32_gemm_12x32_avx512{"f32_gemm_12x32_avx512",
                                       Floats::width,
                                       [](int rows) { return Floats::width * vectors_for(rows); },
                                       1,
-                                      std::numeric_limits<std::int64_t>::max(),
+                                      INT64_MAX,
                                       &f32_gemm_6x16_avx2,
                                       Tiles::any,
                                       f32_by_columns_rows_avx2,
