@@ -183,6 +183,20 @@ template <int MR, int NV>
   });
 }
 
+/// t = a · w or t += a · w
+template <bool first>
+[[gnu::always_inline]] inline void from_memory(__m256i& t, __m256i a, const std::int8_t* w) {
+  const auto& memory = *reinterpret_cast<const std::int8_t(*)[32]>(w);
+  if constexpr (first) {
+    asm volatile("vpmaddubsw %2,%1,%0" : "=x"(t) : "x"(a), "m"(memory));
+  } else {
+    __m256i x;
+    asm volatile("vpmaddubsw %3,%2,%1\n\tvpaddw %1,%0,%0"
+                 : "+x"(t), "=&x"(x)
+                 : "x"(a), "m"(memory));
+  }
+}
+
 /// `count` windows for 1 or 2 rows, all sums in registers.
 template <int MR, int NV, int D>
 [[gnu::always_inline]] inline void few_rows(std::int32_t count, int depth, const Rows& rows,
@@ -192,7 +206,16 @@ template <int MR, int NV, int D>
   for (; count > 0; --count) {
     __m256i t[MR][NV];
     const auto step = [&](auto first, int d) __attribute__((always_inline)) {
-      group<MR, NV, first>(t, rows, at.offsets + d, at.weights + d * bytes);
+      if constexpr (MR == 1) {
+        Rows here = rows;
+        here.a += at.offsets[d];
+        const __m256i a = here.template four<0>();
+        unroll<NV>([&](auto v) __attribute__((always_inline)) {
+          from_memory<first>(t[0][v], a, at.weights + d * bytes + 32 * v);
+        });
+      } else {
+        group<MR, NV, first>(t, rows, at.offsets + d, at.weights + d * bytes);
+      }
       at.prefetch(d * bytes);
     };
     step(Index<true>{}, 0);
@@ -218,7 +241,9 @@ void tile(const U8S8Weights& w, const U8S8Windows& tile, const std::uint8_t* a, 
   const Rows rows{a, lda, 3 * lda, 5 * lda};
   Place at{w.weights + tile.weights, w.offsets + tile.offsets, bytes_ahead(w, MR <= 2)};
   const auto each = [&](auto&& body) __attribute__((always_inline)) {
-    for (int d = u8s8_most_depth; d > 4; --d) body(Index<0>{}, d, tile.count[d]);
+    if (tile.deep() != 0) {
+      for (int d = u8s8_most_depth; d > 4; --d) body(Index<0>{}, d, tile.count[d]);
+    }
     body(Index<4>{}, 4, tile.count[4]);
     body(Index<3>{}, 3, tile.count[3]);
     body(Index<2>{}, 2, tile.count[2]);
@@ -258,6 +283,7 @@ constexpr Tile tiles_8[] = {tile<1, 1>, tile<2, 1>, tile<3, 1>, tile<4, 1>, tile
 struct WindowTile {
   static constexpr int rows = 6;
   static constexpr int tiles = 1;
+  static constexpr int rows_for(std::int64_t) { return rows; }
 
   [[gnu::always_inline]] static inline void tile(const U8S8Weights& w, std::int64_t t, int,
                                                  const std::uint8_t* a, std::int64_t lda,

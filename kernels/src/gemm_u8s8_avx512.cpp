@@ -19,6 +19,8 @@ namespace {
 struct WindowTile {
   static constexpr int rows = 12;
   static constexpr int tiles = 1;
+  /// So many that their activations stay in L1.
+  static constexpr int rows_for(std::int64_t k) { return k > 2048 ? rows / 2 : rows; }
 
   template <bool narrow>
   [[gnu::always_inline]] static inline __m512i load_weights(const std::int8_t* p) {
@@ -82,8 +84,10 @@ struct WindowTile {
     const std::int8_t* w = weights.weights + tile.weights;
     const std::uint16_t* offsets = weights.offsets + tile.offsets;
     const std::int64_t ahead = bytes_ahead(weights, MR <= 2);
-    for (int d = u8s8_most_depth; d > 4; --d) {
-      windows<MR, narrow, 0>(tile.count[d], d, a, lda, w, offsets, ahead, s);
+    if (tile.deep() != 0) {
+      for (int d = u8s8_most_depth; d > 4; --d) {
+        windows<MR, narrow, 0>(tile.count[d], d, a, lda, w, offsets, ahead, s);
+      }
     }
     windows<MR, narrow, 4>(tile.count[4], 4, a, lda, w, offsets, ahead, s);
     windows<MR, narrow, 3>(tile.count[3], 3, a, lda, w, offsets, ahead, s);

@@ -21,6 +21,7 @@ namespace {
 struct ZmmTile {
   static constexpr int rows = 6;
   static constexpr int tiles = 4;
+  static constexpr int rows_for(std::int64_t) { return rows; }
 
   template <int MR, int NT>
   static void tile_of(const U8S8Weights& weights, std::int64_t t, const std::uint8_t* a,
@@ -61,6 +62,31 @@ struct ZmmTile {
     });
   }
 
+  /// One row and one tile: its weights lie in one piece, and 4 sums of groups in turn keep the
+  /// instruction busy. The way to read weights that come from far.
+  static void row_of(const U8S8Weights& weights, std::int64_t t, const std::uint8_t* a,
+                     const std::int32_t* start, std::int32_t* sums) {
+    __m512i s[4] = {_mm512_loadu_si512(start), _mm512_setzero_si512(), _mm512_setzero_si512(),
+                    _mm512_setzero_si512()};
+    const std::int8_t* w = weights.tile(t);
+    const std::int64_t ahead = bytes_ahead(weights, true);
+    const auto step = [&](__m512i & sum, const std::uint8_t* from) __attribute__((always_inline)) {
+      std::int32_t four;
+      __builtin_memcpy(&four, from, sizeof four);
+      sum = _mm512_dpbusd_epi32(sum, _mm512_set1_epi32(four), _mm512_loadu_si512(w));
+      _mm_prefetch(reinterpret_cast<const char*>(w + ahead), _MM_HINT_T0);
+      w += u8s8_group_bytes;
+    };
+    std::int64_t g = 0;
+    for (; g + 4 < weights.groups; g += 4) {
+      unroll<4>([&](auto i)
+                    __attribute__((always_inline)) { step(s[i], a + (g + i) * u8s8_group); });
+    }
+    for (; g < weights.groups; ++g) step(s[g % 4], a + weights.group_start(g));
+    _mm512_store_si512(
+        sums, _mm512_add_epi32(_mm512_add_epi32(s[0], s[1]), _mm512_add_epi32(s[2], s[3])));
+  }
+
   using Tile = void (*)(const U8S8Weights& weights, std::int64_t t, const std::uint8_t* a,
                         std::int64_t lda, const std::int32_t* start, std::int32_t* sums);
 
@@ -71,6 +97,12 @@ struct ZmmTile {
 
   static void tile(const U8S8Weights& w, std::int64_t t, int tile_count, const std::uint8_t* a,
                    std::int64_t lda, int row_count, const std::int32_t* start, std::int32_t* sums) {
+    if (row_count == 1 && w.k >= 256) {
+      for (int i = 0; i < tile_count; ++i) {
+        row_of(w, t + i, a, start + i * u8s8_columns, sums + i * rows * u8s8_columns);
+      }
+      return;
+    }
     of_tiles[tile_count - 1][row_count - 1](w, t, a, lda, start, sums);
   }
 };

@@ -21,9 +21,10 @@ namespace adze::kernels {
   return few_rows ? 512 : 1024;
 }
 
-/// Runs a panel on a kernel K with lanes L. K::tile(weights, first tile, tiles, a, lda, rows,
-/// start, sums) computes `rows` <= K::rows rows of `tiles` <= K::tiles tiles: sums[t][r * 16 + c] =
-/// start[t][c] + sum over k of a[r][k] * w[c][k], modulo 2³².
+/// Runs a panel on a kernel K with lanes L, K::rows_for(k) <= K::rows rows at a time.
+/// K::tile(weights, first tile, tiles, a, lda, rows, start, sums) computes `rows` <= K::rows rows
+/// of `tiles` <= K::tiles tiles: sums[t][r * 16 + c] = start[t][c] + sum over k of a[r][k] *
+/// w[c][k], modulo 2³².
 template <class K, class L>
 [[gnu::always_inline]] inline void run_panel(const U8S8Panel& p) {
   using Output = OutputStageLoops<L>;
@@ -36,29 +37,42 @@ template <class K, class L>
   const U8S8Store store = Output::store_for(p.stage->type);
   const std::int64_t size =
       p.stage->type == OutputType::u8 || p.stage->type == OutputType::s8 ? 1 : 4;
-  const std::int64_t parts = (p.rows + K::rows - 1) / K::rows;
+  const int most_rows = K::rows_for(w.k);
+  const std::int64_t parts = p.rows <= most_rows ? 1 : (p.rows + most_rows - 1) / most_rows;
+  const bool corrected = p.stage->a_zero_point != 0;
+  if (!corrected) {
+    for (std::int32_t& x : start) x = 0;
+  }
 
   for (std::int64_t t = p.tile; t < p.tile_end;) {
-    const int tiles = static_cast<int>(p.tile_end - t < K::tiles ? p.tile_end - t : K::tiles);
+    const int tiles =
+        K::tiles == 1 ? 1 : static_cast<int>(p.tile_end - t < K::tiles ? p.tile_end - t : K::tiles);
     for (int i = 0; i < tiles; ++i) {
       channels[i] = p.stage->channels(t + i);
-      Output::start(*p.stage, channels[i], w.k, w.sums + (t + i) * u8s8_columns,
-                    start + i * u8s8_columns);
+      if (corrected) {
+        Output::start(*p.stage, channels[i], w.k, w.sums + (t + i) * u8s8_columns,
+                      start + i * u8s8_columns);
+      }
     }
     if (channels[tiles - 1].columns < u8s8_columns) {
       // Kernels may leave out columns that do not exist.
       for (std::int32_t& x : sums) x = 0;
     }
-    std::int64_t row = 0;
+    const std::uint8_t* a = p.a;
+    const std::int32_t* row_sums = p.row_sums;
+    char* out = static_cast<char*>(p.out) + t * u8s8_columns * size;
+    std::int64_t rows_left = p.rows;
     for (std::int64_t part = parts; part > 0; --part) {
-      const int rows = next_rows(p.rows - row, part);
-      K::tile(w, t, tiles, p.a + row * p.lda, p.lda, rows, start, sums);
+      const int rows = next_rows(rows_left, part);
+      K::tile(w, t, tiles, a, p.lda, rows, start, sums);
       for (int i = 0; i < tiles; ++i) {
-        store(*p.stage, channels[i], sums + i * block, rows,
-              p.row_sums == nullptr ? nullptr : p.row_sums + row,
-              static_cast<char*>(p.out) + (row * p.ldo + (t + i) * u8s8_columns) * size, p.ldo);
+        store(*p.stage, channels[i], sums + i * block, rows, row_sums,
+              out + i * u8s8_columns * size, p.ldo);
       }
-      row += rows;
+      rows_left -= rows;
+      a += rows * p.lda;
+      out += rows * p.ldo * size;
+      if (row_sums != nullptr) row_sums += rows;
     }
     t += tiles;
   }

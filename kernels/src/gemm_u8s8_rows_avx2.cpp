@@ -80,12 +80,13 @@ struct Place {
 };
 
 constexpr int pair_bytes = 2 * u8s8_group;
+constexpr std::int64_t bytes_ahead = 512;
 
-/// `count` windows of depth D, or `depth` if D is 0. The sums of the second channel stand
+/// `count` windows of depth D. The sums of the second channel stand
 /// `most_rows` behind those of the first.
 template <int V, int D>
-[[gnu::always_inline]] inline void windows(std::int32_t count, int depth, const std::uint8_t* a,
-                                           Place& at, std::int32_t* sums) {
+[[gnu::always_inline]] inline void windows(std::int32_t count, const std::uint8_t* a, Place& at,
+                                           std::int32_t* sums) {
   for (; count > 0; --count) {
     __m256i t[V][2];
     const auto step = [&](auto first, int d) __attribute__((always_inline)) {
@@ -109,14 +110,10 @@ template <int V, int D>
       });
     };
     step(Index<true>{}, 0);
-    if constexpr (D > 0) {
-      unroll<D - 1>([&](auto d) __attribute__((always_inline)) { step(Index<false>{}, d + 1); });
-    } else {
-      for (int d = 1; d < depth; ++d) step(Index<false>{}, d);
-    }
-    const int done = D > 0 ? D : depth;
-    at.weights += done * pair_bytes;
-    at.groups += done;
+    unroll<D - 1>([&](auto d) __attribute__((always_inline)) { step(Index<false>{}, d + 1); });
+    _mm_prefetch(reinterpret_cast<const char*>(at.weights + bytes_ahead), _MM_HINT_T0);
+    at.weights += D * pair_bytes;
+    at.groups += D;
     const __m256i one = _mm256_set1_epi16(1);
     unroll<V>([&](auto v) __attribute__((always_inline)) {
       unroll<2>([&](auto c) __attribute__((always_inline)) {
@@ -134,11 +131,10 @@ template <int V>
 void pair(const U8S8Weights& w, std::int64_t index, const std::uint8_t* a, std::int32_t* sums) {
   const U8S8Windows& of = w.windows[index];
   Place at{w.weights + of.weights, w.offsets + of.offsets};
-  for (int d = u8s8_most_depth; d > 4; --d) windows<V, 0>(of.count[d], d, a, at, sums);
-  windows<V, 4>(of.count[4], 4, a, at, sums);
-  windows<V, 3>(of.count[3], 3, a, at, sums);
-  windows<V, 2>(of.count[2], 2, a, at, sums);
-  windows<V, 1>(of.count[1], 1, a, at, sums);
+  windows<V, 4>(of.count[4], a, at, sums);
+  windows<V, 3>(of.count[3], a, at, sums);
+  windows<V, 2>(of.count[2], a, at, sums);
+  windows<V, 1>(of.count[1], a, at, sums);
 }
 
 using Pair = void (*)(const U8S8Weights& w, std::int64_t index, const std::uint8_t* a,
@@ -198,7 +194,8 @@ std::int64_t scratch(std::int64_t, std::int64_t k) {
 
 const char* why_not(const GemmU8S8Problem& problem) {
   if (problem.k > u8s8_most_offset_k) return "k is above what 16-bit offsets reach";
-  return problem.m < 16 ? "fewer than 16 rows: interleaving them does not pay" : nullptr;
+  const bool pays = problem.m >= 32 || (problem.m >= 16 && problem.n * problem.k >= 1 << 14);
+  return pays ? nullptr : "too few rows or weights: interleaving activations does not pay";
 }
 
 }  // namespace

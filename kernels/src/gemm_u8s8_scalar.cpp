@@ -32,6 +32,7 @@ struct WrappingLanes : ScalarLanes {
 struct ScalarTile {
   static constexpr int rows = 4;
   static constexpr int tiles = 1;
+  static constexpr int rows_for(std::int64_t) { return rows; }
 
   static void tile(const U8S8Weights& w, std::int64_t t, int, const std::uint8_t* a,
                    std::int64_t lda, int row_count, const std::int32_t* start, std::int32_t* sums) {

@@ -17,6 +17,7 @@ template <class Dot>
 struct VnniTile256 {
   static constexpr int rows = 6;
   static constexpr int tiles = 1;
+  static constexpr int rows_for(std::int64_t) { return rows; }
 
   static __m256i load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
 

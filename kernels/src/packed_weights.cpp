@@ -86,6 +86,7 @@ void pack_windows(const std::int8_t* w, std::int64_t ldw, std::int32_t* sums, Pa
     tile = {t * groups * u8s8_group_bytes, t * groups, {}};
     std::int64_t next[u8s8_most_depth + 1] = {};
     for (std::int64_t i = 0; i < windows; ++i) ++tile.count[depth[static_cast<std::size_t>(i)]];
+    for (int d = 5; d <= u8s8_most_depth; ++d) tile.count[0] += tile.count[d];
     for (int d = u8s8_most_depth - 1; d > 0; --d) {
       next[d] = next[d + 1] + std::int64_t{d + 1} * tile.count[d + 1];
     }

@@ -33,7 +33,9 @@ constexpr int u8s8_orders = 3;
 struct U8S8Windows {
   std::int64_t weights;                     ///< byte where its groups begin
   std::int64_t offsets;                     ///< index of its first offset
-  std::int32_t count[u8s8_most_depth + 1];  ///< windows of each depth
+  std::int32_t count[u8s8_most_depth + 1];  ///< windows of each depth; of 0: all deeper than 4
+
+  [[gnu::always_inline]] std::int32_t deep() const { return count[0]; }
 };
 
 /// Weights in one order. The offsets are the first k of each group (windows) or the number of the
