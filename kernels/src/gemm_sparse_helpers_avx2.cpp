@@ -119,10 +119,10 @@ template <OutputType type, int R>
 
 template <OutputType type, bool by_row, int R>
 [[gnu::always_inline]] inline void finish(__m256i (&v)[R], const Stage<type, by_row>& stage,
-                                          const SparseOutput& out, int row, std::int64_t channel,
-                                          int columns) {
+                                          const SparseOutput& out, bool relu, int row,
+                                          std::int64_t channel, int columns) {
   unroll<R>([&](auto i) __attribute__((always_inline)) {
-    v[i] = stage.value(v[i], by_row ? out.row_sums[row + i] : 0, out.stage->relu);
+    v[i] = stage.value(v[i], by_row ? out.row_sums[row + i] : 0, relu);
   });
   store_rows<type, R>(v, columns, out.out + (row * out.ldo + channel) * size_of(type),
                       out.ldo * size_of(type));
@@ -135,17 +135,22 @@ template <OutputType type>
   return type == OutputType::u8 ? _mm256_packus_epi16(a, b) : _mm256_packs_epi16(a, b);
 }
 
+// Copies of the stage and the output, here and below, tell the compiler that stored bytes do not
+// change them.
+
 /// 32 channels at a time, as far as there are so many; how many channels are done.
 template <OutputType type, bool by_row>
 int store_bytes(const std::int32_t* sums, std::int64_t ld, int rows, std::int64_t channel,
-                int columns, const SparseOutput& out) {
+                int columns, const SparseOutput& to) {
+  const SparseOutput out = to;
+  const SparseStage own = *to.stage;
   const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
   int c = 0;
   for (; c + 32 <= columns; c += 32) {
     for (int i = 0; i < rows; ++i) {
       __m256i v[4];
       unroll<4>([&](auto j) __attribute__((always_inline)) {
-        const Stage<type, by_row> stage(*out.stage, channel + c + 8 * j);
+        const Stage<type, by_row> stage(own, channel + c + 8 * j);
         v[j] = stage.value(load(sums + i * ld + c + 8 * j), by_row ? out.row_sums[i] : 0, false);
       });
       store256(out.out + i * out.ldo + channel + c,
@@ -157,23 +162,25 @@ int store_bytes(const std::int32_t* sums, std::int64_t ld, int rows, std::int64_
 
 template <OutputType type, bool by_row>
 void store_tile(const std::int32_t* sums, std::int64_t ld, int rows, std::int64_t channel,
-                int columns, const SparseOutput& out) {
+                int columns, const SparseOutput& to) {
   int c = 0;
   if constexpr (size_of(type) == 1) {
-    c = store_bytes<type, by_row>(sums, ld, rows, channel, columns, out);
+    c = store_bytes<type, by_row>(sums, ld, rows, channel, columns, to);
   }
+  const SparseOutput out = to;
+  const SparseStage own = *to.stage;
   for (; c < columns; c += 8) {
-    const Stage<type, by_row> stage(*out.stage, channel + c);
+    const Stage<type, by_row> stage(own, channel + c);
     int i = 0;
     for (; i + 4 <= rows; i += 4) {
       __m256i v[4];
       unroll<4>([&](auto r)
                     __attribute__((always_inline)) { v[r] = load(sums + (i + r) * ld + c); });
-      finish<type, by_row, 4>(v, stage, out, i, channel + c, columns - c);
+      finish<type, by_row, 4>(v, stage, out, own.relu, i, channel + c, columns - c);
     }
     for (; i < rows; ++i) {
       __m256i v[1] = {load(sums + i * ld + c)};
-      finish<type, by_row, 1>(v, stage, out, i, channel + c, columns - c);
+      finish<type, by_row, 1>(v, stage, out, own.relu, i, channel + c, columns - c);
     }
   }
 }
@@ -181,8 +188,9 @@ void store_tile(const std::int32_t* sums, std::int64_t ld, int rows, std::int64_
 /// 16 channels of 8 rows, of which `rows` exist: lanes are rows, and only bytes are transposed.
 template <OutputType type>
 void store_transposed_bytes(const std::int32_t* sums, std::int64_t ld, int rows,
-                            std::int64_t channel, const SparseOutput& out) {
-  const SparseStage& s = *out.stage;
+                            std::int64_t channel, const SparseOutput& to) {
+  const SparseOutput out = to;
+  const SparseStage s = *to.stage;
   const __m256 lowest = _mm256_set1_ps(s.lowest), highest = _mm256_set1_ps(s.highest);
   const __m256i zero_point = _mm256_set1_epi32(s.zero_point);
   const __m256i order = _mm256_broadcastsi128_si256(
@@ -218,12 +226,14 @@ void store_transposed_bytes(const std::int32_t* sums, std::int64_t ld, int rows,
 
 template <OutputType type, bool by_row>
 void store_transposed_tile(const std::int32_t* sums, std::int64_t ld, int rows,
-                           std::int64_t channel, int columns, const SparseOutput& out) {
+                           std::int64_t channel, int columns, const SparseOutput& to) {
   if constexpr (size_of(type) == 1 && !by_row) {
-    if (columns == 16) return store_transposed_bytes<type>(sums, ld, rows, channel, out);
+    if (columns == 16) return store_transposed_bytes<type>(sums, ld, rows, channel, to);
   }
+  const SparseOutput out = to;
+  const SparseStage own = *to.stage;
   for (int c = 0; c < columns; c += 8) {
-    const Stage<type, by_row> stage(*out.stage, channel + c);
+    const Stage<type, by_row> stage(own, channel + c);
     for (int i = 0; i < rows; i += 8) {
       __m256i v[8];
       unroll<8>([&](auto j)
@@ -232,12 +242,12 @@ void store_transposed_tile(const std::int32_t* sums, std::int64_t ld, int rows,
       if (i + 8 <= rows) {
         unroll<2>([&](auto h) __attribute__((always_inline)) {
           __m256i four[4] = {v[4 * h], v[4 * h + 1], v[4 * h + 2], v[4 * h + 3]};
-          finish<type, by_row, 4>(four, stage, out, i + 4 * h, channel + c, columns - c);
+          finish<type, by_row, 4>(four, stage, out, own.relu, i + 4 * h, channel + c, columns - c);
         });
       } else {
         for (int r = 0; r < rows - i; ++r) {
           __m256i one[1] = {v[r]};
-          finish<type, by_row, 1>(one, stage, out, i + r, channel + c, columns - c);
+          finish<type, by_row, 1>(one, stage, out, own.relu, i + r, channel + c, columns - c);
         }
       }
     }
