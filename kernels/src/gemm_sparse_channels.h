@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "broadcast_row_avx2.h"
 #include "gemm_sparse_kernel.h"
 #include "unroll.h"
 
@@ -20,18 +21,10 @@ struct SparseChannels {
   /// Few sums at a time wait for each other: more of them, added at the end.
   static constexpr int chains = NV * R >= D::chains ? 1 : D::chains / (NV * R);
 
-  struct Rows {
-    std::int64_t ld, ld3, ld5, ld7;
-    template <int r>
-    [[gnu::always_inline]] inline V get(const std::uint8_t* p) const {
-      return D::template row<r>(p, ld, ld3, ld5, ld7);
-    }
-  };
-
   /// One window of W units.
   template <int W>
-  [[gnu::always_inline]] static inline void window(V (&acc)[chains][NV][R], const Rows& rows,
-                                                   const std::uint8_t* a,
+  [[gnu::always_inline]] static inline void window(V (&acc)[chains][NV][R],
+                                                   const RowDistances& rows, const std::uint8_t* a,
                                                    const std::uint16_t* index,
                                                    const std::int8_t* w) {
     const std::uint8_t* p[W];
@@ -40,7 +33,7 @@ struct SparseChannels {
     if constexpr (chains > 1) {
       unroll<W>([&](auto u) __attribute__((always_inline)) {
         unroll<R>([&](auto r) __attribute__((always_inline)) {
-          const V x = rows.template get<r>(p[u]);
+          const V x = broadcast_row_avx2<r, V>(p[u], rows);
           unroll<NV>([&](auto v) __attribute__((always_inline)) {
             V& sum = acc[u % chains][v][r];
             sum = D::end(sum, D::first(sum, x, D::load(w + u * unit_bytes + 4 * D::lanes * v)));
@@ -57,7 +50,7 @@ struct SparseChannels {
       unroll<R>([&](auto r) __attribute__((always_inline)) {
         V sum[NV];
         unroll<W>([&](auto u) __attribute__((always_inline)) {
-          const V x = rows.template get<r>(p[u]);
+          const V x = broadcast_row_avx2<r, V>(p[u], rows);
           unroll<NV>([&](auto v) __attribute__((always_inline)) {
             sum[v] = u == 0 ? D::first(acc[0][v][r], x, weights[u][v])
                             : D::next(sum[v], x, weights[u][v]);
@@ -72,7 +65,7 @@ struct SparseChannels {
 
   static void run(const SparseJob& x) {
     const SparseView& w = *x.w;
-    const Rows rows{x.lda, 3 * x.lda, 5 * x.lda, 7 * x.lda};
+    const RowDistances rows(x.lda);
     alignas(64) std::int32_t tile[R * tile_columns];
     for (std::int64_t kb = 0; kb < w.k_blocks; ++kb) {
       const std::uint8_t* a = x.a + kb * w.k_block;

@@ -23,6 +23,10 @@ struct SparseFew {
     __builtin_memcpy(&x, p, sizeof x);
     return x;
   }
+  /// Where the inputs of a unit lower than 8 begin.
+  static const std::uint8_t* input(const std::uint8_t* a, std::uint16_t index) {
+    return a + index / (panel_index_unit / 4);
+  }
   static V two(__m128i low, __m128i high) {
     return _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
   }
@@ -41,14 +45,14 @@ struct SparseFew {
 
   /// The activations that eight single units meet.
   static V gather(const std::uint8_t* a, const std::uint16_t* index) {
-    __m128i low = _mm_cvtsi32_si128(four(a + 4 * index[0]));
-    __m128i high = _mm_cvtsi32_si128(four(a + 4 * index[4]));
-    low = _mm_insert_epi32(low, four(a + 4 * index[1]), 1);
-    high = _mm_insert_epi32(high, four(a + 4 * index[5]), 1);
-    low = _mm_insert_epi32(low, four(a + 4 * index[2]), 2);
-    high = _mm_insert_epi32(high, four(a + 4 * index[6]), 2);
-    low = _mm_insert_epi32(low, four(a + 4 * index[3]), 3);
-    high = _mm_insert_epi32(high, four(a + 4 * index[7]), 3);
+    __m128i low = _mm_cvtsi32_si128(four(input(a, index[0])));
+    __m128i high = _mm_cvtsi32_si128(four(input(a, index[4])));
+    low = _mm_insert_epi32(low, four(input(a, index[1])), 1);
+    high = _mm_insert_epi32(high, four(input(a, index[5])), 1);
+    low = _mm_insert_epi32(low, four(input(a, index[2])), 2);
+    high = _mm_insert_epi32(high, four(input(a, index[6])), 2);
+    low = _mm_insert_epi32(low, four(input(a, index[3])), 3);
+    high = _mm_insert_epi32(high, four(input(a, index[7])), 3);
     return two(low, high);
   }
 
@@ -74,10 +78,11 @@ struct SparseFew {
   [[gnu::always_inline]] static inline V blocks(V acc, int left, const std::uint16_t*& index,
                                                 const std::int8_t*& values, const std::uint8_t* a) {
     for (; left >= 2; left -= 2, index += 8, values += 32) {
-      acc = dot(acc, two(load128(a + 4 * index[0]), load128(a + 4 * index[4])), D::load(values));
+      acc =
+          dot(acc, two(load128(input(a, index[0])), load128(input(a, index[4]))), D::load(values));
     }
     if (left > 0) {
-      acc = dot(acc, two(load128(a + 4 * index[0]), _mm_setzero_si128()),
+      acc = dot(acc, two(load128(input(a, index[0])), _mm_setzero_si128()),
                 two(load128(values), _mm_setzero_si128()));
       index += 4;
       values += 16;
@@ -152,8 +157,8 @@ struct SparseFew {
         std::int64_t left = list[1].first - list[0].first;
         for (; left >= 2; left -= 2, index += 2, values += 32) {
           const V weights = D::load(values);
-          const std::uint8_t* p0 = a + 4 * index[0];
-          const std::uint8_t* p1 = a + 4 * index[1];
+          const std::uint8_t* p0 = input(a, index[0]);
+          const std::uint8_t* p1 = input(a, index[1]);
           unroll<R>([&](auto r) __attribute__((always_inline)) {
             const V both = _mm256_blend_epi32(D::broadcast(p0 + r * x.lda),
                                               D::broadcast(p1 + r * x.lda), 0xf0);
@@ -163,7 +168,7 @@ struct SparseFew {
         if (left > 0) {
           const V weights = two(load128(values), _mm_setzero_si128());
           unroll<R>([&](auto r) __attribute__((always_inline)) {
-            acc[r] = dot(acc[r], D::broadcast(a + 4 * index[0] + r * x.lda), weights);
+            acc[r] = dot(acc[r], D::broadcast(input(a, index[0]) + r * x.lda), weights);
           });
         }
       }

@@ -27,9 +27,10 @@ struct SparseList {
 /// Kept blocks as kernels read them.
 ///
 /// A unit is `height` channels × 4 inputs, 4 bytes for each channel; it stands for 4 consecutive
-/// inputs from k_block * kb + 4 * index on or, if index_size is 4, for the four inputs that its
-/// four indices name. Channels of a group are consecutive. List kb * groups + g is that of group g
-/// in block kb of inputs; a last, empty list ends them.
+/// inputs from k_block * kb + 4 * index / index_unit on or, if index_size is 4, for the four inputs
+/// that its four indices name. An index_unit of 16 suits panels: addressing modes do the rest.
+/// Channels of a group are consecutive. List kb * groups + g is that of group g in block kb of
+/// inputs; a last, empty list ends them.
 struct SparseView {
   std::int64_t n, k;
   std::int64_t groups;
@@ -37,10 +38,13 @@ struct SparseView {
   std::int64_t k_block;  ///< inputs of a block, a multiple of 16
   int height;
   int index_size;  ///< indices of a unit: 1 or 4
+  int index_unit;  ///< 1, or 16 for units lower than 8
   const SparseList* lists;
   const std::uint16_t* index;
   const std::int8_t* values;  ///< readable 64 bytes beyond the end
 };
+
+constexpr int panel_index_unit = 16;  ///< SparseView::index_unit of units lower than 8
 
 /// The output stage made ready for all channels; arrays hold a multiple of 16.
 struct SparseStage {

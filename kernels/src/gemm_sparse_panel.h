@@ -26,7 +26,8 @@ struct SparsePanel {
                                                    const std::int8_t* w) {
     const std::uint8_t* p[W];
     unroll<W>([&](auto u) __attribute__((always_inline)) {
-      p[u] = contiguous && W == 4 ? a + step * index[0] + step * u : a + step * index[u];
+      const std::int64_t at = index[contiguous && W == 4 ? 0 : static_cast<int>(u)];
+      p[u] = a + at * (step / panel_index_unit) + (contiguous && W == 4 ? step * u : 0);
     });
     if constexpr (H == 1) {
       V weights[W];

@@ -219,6 +219,7 @@ std::unique_ptr<SparseForm> pack_sparse(const std::int8_t* w, std::int64_t n, st
   v.k = k;
   v.height = static_cast<int>(block.rows);
   v.index_size = block.cols == 1 ? 4 : 1;
+  v.index_unit = block.rows < 8 ? panel_index_unit : 1;
   v.groups = (n + block.rows - 1) / block.rows;
   const std::int64_t most = inputs_of_a_block(block, bound);
   v.k_blocks = std::max<std::int64_t>(1, (k + most - 1) / most);
@@ -248,7 +249,7 @@ std::unique_ptr<SparseForm> pack_sparse(const std::int8_t* w, std::int64_t n, st
           Unit units[4] = {};
           bool any = false;
           for (int u = 0; u < block.cols / 4; ++u) {
-            units[u].index[0] = static_cast<std::uint16_t>((p - begin) / 4 + u);
+            units[u].index[0] = static_cast<std::uint16_t>(((p - begin) / 4 + u) * v.index_unit);
             for (int j = 0; j < 4; ++j) {
               any |= take(w, n, k, ldw, c0, v.height, p + 4 * u + j, j, &units[u]);
             }
