@@ -129,11 +129,12 @@ class Measurement {
     }
     try {
       test_->force(kernel);
-      test_->verify();
+      test_->run();
     } catch (const std::runtime_error& error) {
       report_.others.push_back(error.what());
       return;
     }
+    test_->verify();
     add(kernel, false, forcing(kernel));
   }
 
@@ -197,7 +198,7 @@ ordered_json summary(const std::vector<Report>& reports, const std::vector<std::
       if (count == 0) continue;
       const double mean = std::exp(logs / count);
       char text[160];
-      std::snprintf(text, sizeof text, "%s / ours, %-32s %3d problems: %.2f (%.2f to %.2f)",
+      std::snprintf(text, sizeof text, "%-8s / ours, %-34s %3d problems: %.2f (%.2f to %.2f)",
                     peer.c_str(), some.name, count, mean, least, most);
       all.push_back({{"peer", peer},
                      {"problems", some.name},

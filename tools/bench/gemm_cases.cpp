@@ -28,7 +28,13 @@ class F32Case final : public GemmCase {
         tb_(options.form[1] == 't'),
         a_(count(p.m, p.k)),
         b_(count(p.k, p.n)),
-        c_(count(p.m, p.n)) {
+        c_(count(p.m, p.n)),
+        reference_(p, count(p.n, sizeof(float)), [this](std::int64_t row, void* to) {
+          const float* a = a_.data() + row * (ta_ ? 1 : p_.k);
+          reference::gemm_f32(static_cast<Transpose>(ta_), static_cast<Transpose>(tb_), 1, p_.n,
+                              p_.k, a, ta_ ? p_.m : p_.k, b_.data(), tb_ ? p_.k : p_.n,
+                              static_cast<float*>(to), p_.n);
+        }) {
     std::mt19937 engine(1);
     const auto fill = [&](AlignedVector<float>& x) {
       for (float& v : x) v = static_cast<float>(engine() >> 8) / 8388608.0f - 1.0f;
@@ -44,12 +50,7 @@ class F32Case final : public GemmCase {
 
   std::string verify() override {
     run();
-    return compare_rows(p_, count(p_.n, sizeof(float)), c_.data(), [&](std::int64_t row, void* to) {
-      const float* a = a_.data() + row * (ta_ ? 1 : p_.k);
-      reference::gemm_f32(static_cast<Transpose>(ta_), static_cast<Transpose>(tb_), 1, p_.n, p_.k,
-                          a, ta_ ? p_.m : p_.k, b_.data(), tb_ ? p_.k : p_.n,
-                          static_cast<float*>(to), p_.n);
-    });
+    return reference_.compare(c_.data());
   }
 
   std::vector<KernelInfo> table() const override { return gemm_f32_kernels(); }
@@ -76,6 +77,7 @@ class F32Case final : public GemmCase {
   Isa isa_ = active();
   bool ta_, tb_;
   AlignedVector<float> a_, b_, c_, peer_c_;
+  ReferenceRows reference_;
 };
 
 OutputType type_of(const std::string& name) {

@@ -83,11 +83,12 @@ ordered_json to_json(const Row& r) {
 ordered_json to_json(const Report& report) {
   auto rows = ordered_json::array();
   for (const Row& r : report.rows) rows.push_back(to_json(r));
-  return {{"title", report.title},
-          {"rows", rows},
-          {"checked", report.checked},
-          {"not_used", report.others},
-          {"repeat", report.repeat}};
+  return {{"title", report.title},     {"rows", rows},        {"checked", report.checked},
+          {"not_used", report.others}, {"note", report.note}, {"repeat", report.repeat}};
+}
+
+int width(const std::string& column) {
+  return std::max(9, static_cast<int>(column.size()));
 }
 
 void write_table(const Report& report) {
@@ -97,10 +98,11 @@ void write_table(const Report& report) {
   std::printf("  %-34s %12s %8s %9s %9s", "", "median us", "spread", traffic ? "GB/s" : "GOP/s",
               "of limit");
   const std::vector<std::string> columns = more_columns({report});
-  for (const std::string& column : columns) std::printf(" %9s", column.c_str());
+  for (const std::string& column : columns) std::printf(" %*s", width(column), column.c_str());
   std::printf("\n");
   for (const Row& r : report.rows) {
-    std::printf("  %-34s %12.3f %7.1f%% %9.1f", r.kernel.c_str(), microseconds(r.timing.median),
+    const std::string name = r.peer ? r.kernel + " (" + r.isa + ")" : r.kernel;
+    std::printf("  %-34s %12.3f %7.1f%% %9.1f", name.c_str(), microseconds(r.timing.median),
                 r.timing.spread * 100, traffic ? r.gbs() : r.gops());
     if (const auto share = r.share()) {
       std::printf(" %8.1f%%", *share * 100);
@@ -110,7 +112,7 @@ void write_table(const Report& report) {
     for (const std::string& column : columns) {
       const auto at = r.more.find(column);
       const bool none = at == r.more.end() || at->is_null();
-      std::printf(" %9s", none ? "-" : text(*at).c_str());
+      std::printf(" %*s", width(column), none ? "-" : text(*at).c_str());
     }
     std::printf("%s\n", r.picked ? "  picked" : "");
   }
@@ -123,6 +125,7 @@ void write_table(const Report& report) {
     if (std::find(limits.begin(), limits.end(), line) == limits.end()) limits.push_back(line);
   }
   for (const std::string& limit : limits) std::printf("  limit: %s\n", limit.c_str());
+  if (!report.note.empty()) std::printf("  %s\n", report.note.c_str());
   for (const std::string& other : report.others) std::printf("  not used: %s\n", other.c_str());
   if (!report.repeat.empty()) std::printf("  repeat: %s\n", report.repeat.c_str());
   std::printf("\n");
@@ -185,7 +188,7 @@ int Output::finish(const ordered_json& summary) {
   } else if (options_.json) {
     auto all = ordered_json::array();
     for (const Report& report : reports_) all.push_back(to_json(report));
-    if (!summary.is_null()) all.push_back({{"summary", summary}});
+    if (!summary.is_null() && !all.empty()) all.back()["summary"] = summary;
     std::printf("%s\n", all.dump(2).c_str());
   } else if (!summary.is_null()) {
     for (const auto& item : summary) std::printf("%s\n", text(item["text"]).c_str());

@@ -43,6 +43,7 @@ struct Report {
   std::string checked;              ///< "equal to the reference in 256 of 256 rows"
   std::vector<Row> rows;            ///< the picked kernel first
   std::vector<std::string> others;  ///< kernels that were not used, and why
+  std::string note;                 ///< what else there is to say, or nothing
   std::string repeat;               ///< the command that repeats it
 };
 
@@ -63,7 +64,8 @@ class Output {
   explicit Output(const CommonOptions& options) : options_(options) {}
   void add(Report report);
   const std::vector<Report>& reports() const { return reports_; }
-  /// Ends the output; the exit code. `summary` are lines for the end of a table, and JSON.
+  /// The exit code; ends the output. `summary` is a list of objects, whose `text` ends the tables;
+  /// JSON has it in the last report.
   int finish(const nlohmann::ordered_json& summary = {});
 
  private:

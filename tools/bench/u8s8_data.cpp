@@ -52,35 +52,34 @@ double wrong_part(const void* ours, const void* theirs, std::size_t bytes, doubl
 
 }  // namespace
 
-std::vector<std::int64_t> sampled_rows(const Problem& p) {
-  // About a second of the reference.
-  const double row_products = static_cast<double>(p.n) * static_cast<double>(p.k);
-  const auto rows = static_cast<std::int64_t>(std::max(2.0, 2e8 / row_products));
-  std::vector<std::int64_t> all;
-  if (rows >= p.m) {
-    for (std::int64_t i = 0; i < p.m; ++i) all.push_back(i);
-  } else {
-    for (std::int64_t i = 0; i < rows; ++i) all.push_back((p.m - 1) * i / (rows - 1));
+ReferenceRows::ReferenceRows(const Problem& problem, std::size_t row_bytes, RowFunction row)
+    : problem_(problem), row_bytes_(row_bytes), row_(std::move(row)) {
+  const double row_products = static_cast<double>(problem.n) * static_cast<double>(problem.k);
+  const auto most = static_cast<std::int64_t>(std::max(2.0, 2e8 / row_products));
+  const std::int64_t rows = std::min(most, problem.m);
+  for (std::int64_t i = 0; i < rows; ++i) {
+    rows_.push_back(rows == problem.m ? i : (problem.m - 1) * i / (rows - 1));
   }
-  return all;
 }
 
-std::string compare_rows(const Problem& p, std::size_t row_bytes, const void* result,
-                         const std::function<void(std::int64_t, void*)>& reference_row) {
-  const auto rows = sampled_rows(p);
-  std::vector<unsigned char> expected(row_bytes);
-  for (const std::int64_t row : rows) {
-    reference_row(row, expected.data());
-    const auto* actual =
-        static_cast<const unsigned char*>(result) + static_cast<std::size_t>(row) * row_bytes;
-    if (std::memcmp(actual, expected.data(), row_bytes) != 0) {
-      throw std::runtime_error(std::string(kernels::last_kernel()) +
-                               " differs from the reference in row " + std::to_string(row) +
-                               " of " + to_string(p));
+std::string ReferenceRows::compare(const void* result) {
+  if (expected_.empty()) {
+    expected_.resize(rows_.size() * row_bytes_);
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+      row_(rows_[i], expected_.data() + i * row_bytes_);
     }
   }
-  return "equal to the reference, bit for bit, in " + std::to_string(rows.size()) + " of " +
-         std::to_string(p.m) + " rows";
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    const auto* actual =
+        static_cast<const unsigned char*>(result) + static_cast<std::size_t>(rows_[i]) * row_bytes_;
+    if (std::memcmp(actual, expected_.data() + i * row_bytes_, row_bytes_) != 0) {
+      throw std::runtime_error(std::string(kernels::last_kernel()) +
+                               " differs from the reference in row " + std::to_string(rows_[i]) +
+                               " of " + to_string(problem_));
+    }
+  }
+  return "equal to the reference, bit for bit, in " + std::to_string(rows_.size()) + " of " +
+         std::to_string(problem_.m) + " rows";
 }
 
 AlignedVector<std::int8_t> make_weights(const std::string& kind, std::int64_t n, std::int64_t k) {
@@ -107,7 +106,14 @@ U8S8Data::U8S8Data(const Problem& p, AlignedVector<std::int8_t> weights,
       a_(count(p.m, p.k)),
       w_(std::move(weights)),
       multipliers_(count(p.n, 1)),
-      bias_(count(p.n, 1)) {
+      bias_(count(p.n, 1)),
+      element_(type == OutputType::u8 || type == OutputType::s8 ? 1 : 4),
+      out_(count(p.m, p.n) * element_),
+      reference_(p, count(p.n, 1) * element_, [this](std::int64_t row, void* to) {
+        const Problem& size = problem_;
+        kernels::reference::gemm_u8s8(a_.data() + row * size.k, size.k, 1, w_.data(), size.k,
+                                      size.n, size.k, stage_, to, size.n);
+      }) {
   std::mt19937 engine(2);
   for (std::uint8_t& v : a_) {
     v = static_cast<std::uint8_t>(engine() % static_cast<unsigned>(max_activation + 1));
@@ -128,16 +134,6 @@ U8S8Data::U8S8Data(const Problem& p, AlignedVector<std::int8_t> weights,
     stage_.out_min = -128;
     stage_.out_max = 127;
   }
-  element_ = type == OutputType::u8 || type == OutputType::s8 ? 1 : 4;
-  out_.resize(count(p.m, p.n) * element_);
-}
-
-std::string U8S8Data::compare() const {
-  const Problem& p = problem_;
-  return compare_rows(p, count(p.n, 1) * element_, out_.data(), [&](std::int64_t row, void* to) {
-    kernels::reference::gemm_u8s8(a_.data() + row * p.k, p.k, 1, w_.data(), p.k, p.n, p.k, stage_,
-                                  to, p.n);
-  });
 }
 
 double U8S8Data::wrong(const void* other) const {

@@ -12,13 +12,25 @@
 
 namespace adze::bench {
 
-/// The rows of a result that are worth checking: all of a small problem, some of a large one.
-std::vector<std::int64_t> sampled_rows(const Problem& problem);
+/// Some rows of the reference's result, computed when they are first needed: all of a small
+/// problem, about a second of work for a large one.
+class ReferenceRows {
+ public:
+  /// `row` writes a row of the result, which has so many bytes.
+  using RowFunction = std::function<void(std::int64_t row, void* to)>;
+  ReferenceRows(const Problem& problem, std::size_t row_bytes, RowFunction row);
 
-/// How the sampled rows of `result`, which lie without gaps, compare with the reference, in words;
-/// throws std::runtime_error at the first one that differs in a bit.
-std::string compare_rows(const Problem& p, std::size_t row_bytes, const void* result,
-                         const std::function<void(std::int64_t, void*)>& reference_row);
+  /// "equal to the reference, bit for bit, in 5 of 5 rows"; throws std::runtime_error at the first
+  /// row of `result`, whose rows lie without gaps, that differs.
+  std::string compare(const void* result);
+
+ private:
+  Problem problem_;
+  std::size_t row_bytes_;
+  RowFunction row_;
+  std::vector<std::int64_t> rows_;
+  std::vector<unsigned char> expected_;
+};
 
 /// int8 weights, n × k: "normal", of which the largest of a channel is 127, "uniform" over all
 /// values, or "extreme", the largest and the smallest value only.
@@ -38,8 +50,8 @@ class U8S8Data {
   const kernels::OutputStage& stage() const { return stage_; }
   void* out() { return out_.data(); }
   std::size_t out_bytes() const { return out_.size(); }
-  /// What `out` holds, compared with the reference: see compare_rows.
-  std::string compare() const;
+  /// What `out` holds, compared with the reference: see ReferenceRows.
+  std::string compare() { return reference_.compare(out_.data()); }
   /// The part of another result that differs from `out`: by more than 1 if it was rounded to
   /// integers, by more than rounding explains if it is float32.
   double wrong(const void* other) const;
@@ -52,6 +64,7 @@ class U8S8Data {
   kernels::OutputStage stage_;
   std::size_t element_ = 1;
   AlignedVector<unsigned char> out_;
+  ReferenceRows reference_;
 };
 
 }  // namespace adze::bench
