@@ -24,8 +24,10 @@ const F32Kernel* const kernels[] = {
     &f32_gemm_scalar,
 };
 
-// Products that are worth a second thread: about 20 µs.
-constexpr std::int64_t grain = 1 << 20;
+/// Products that are worth a second thread, 10 to 20 µs: with few rows reading b takes longest.
+constexpr std::int64_t grain(std::int64_t rows) {
+  return rows == 1 ? 1 << 18 : rows <= 3 ? 1 << 19 : 1 << 20;
+}
 constexpr std::int64_t pack_grain = 1 << 14;  // the same for groups of 16 values to pack
 
 /// Cuts the longer side of the result, in whole tiles, into parts for threads.
@@ -34,7 +36,7 @@ void run_on_threads(const F32Kernel& kernel, const F32Product& x) {
   const std::int64_t unit = by_columns ? 16 : kernel.rows;
   const std::int64_t size = by_columns ? x.n : x.m;
   const std::int64_t products = std::max<std::int64_t>(1, (by_columns ? x.m : x.n) * x.k * unit);
-  parallel_for(0, (size + unit - 1) / unit, (grain + products - 1) / products,
+  parallel_for(0, (size + unit - 1) / unit, (grain(x.m) + products - 1) / products,
                [&](std::int64_t first, std::int64_t end) {
                  const std::int64_t from = first * unit, to = std::min(size, end * unit);
                  run(kernel, by_columns ? x.columns(from, to) : x.rows(from, to));
@@ -66,7 +68,7 @@ void gemm_f32(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, std::i
   const bool at = ta == Transpose::yes, bt = tb == Transpose::yes;
   const F32Product x{m, n, k,   a,      at ? 1 : lda, at ? lda : 1, b, bt ? 1 : ldb, bt ? ldb : 1,
                      0, c, ldc, options};
-  if (m * n * k < 2 * grain) {
+  if (m * n * k < 2 * grain(m)) {
     if ((bt && m <= kernel.by_columns_rows) || !run_small(kernel, x)) run(kernel, x);
   } else {
     run_on_threads(kernel, x);

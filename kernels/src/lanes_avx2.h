@@ -25,6 +25,32 @@ struct Avx2Lanes : XsimdLanes<xsimd::avx2> {
         _mm_unpacklo_epi32(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
     _mm_storel_epi64(reinterpret_cast<__m128i*>(p), packed);
   }
+  static F where(M m, F a) { return _mm256_and_ps(m, a); }
+
+  struct Saturation {
+    static constexpr bool below = true;
+    __m256i zero_point, lowest;
+    template <class Byte>
+    Saturation(std::int32_t zero, Byte low)
+        : zero_point(_mm256_set1_epi16(static_cast<short>(zero))),
+          lowest(_mm256_set1_epi8(static_cast<char>(low))) {}
+  };
+  template <class Byte>
+  static void store_quantized(Byte* p, I a, I b, I c, I d, const Saturation& s) {
+    const __m256i low = _mm256_adds_epi16(_mm256_packs_epi32(a, b), s.zero_point);
+    const __m256i high = _mm256_adds_epi16(_mm256_packs_epi32(c, d), s.zero_point);
+    if constexpr (Byte(-1) < Byte(0)) {
+      store_in_order(p, _mm256_max_epi8(_mm256_packs_epi16(low, high), s.lowest));
+    } else {
+      store_in_order(p, _mm256_max_epu8(_mm256_packus_epi16(low, high), s.lowest));
+    }
+  }
+  static void store_mask(std::uint8_t* p, M a, M b, M c, M d) {
+    const __m256i low = _mm256_packs_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b));
+    const __m256i high = _mm256_packs_epi32(_mm256_castps_si256(c), _mm256_castps_si256(d));
+    store_in_order(p, _mm256_and_si256(_mm256_packs_epi16(low, high), _mm256_set1_epi8(1)));
+  }
+  static M numbers(F a, F b) { return _mm256_cmp_ps(a, b, _CMP_ORD_Q); }
   static void store_mask(std::uint8_t* p, M m) {
     store_bytes(p, I(_mm256_srli_epi32(_mm256_castps_si256(m), 31)));
   }
@@ -34,6 +60,11 @@ struct Avx2Lanes : XsimdLanes<xsimd::avx2> {
   }
 
  private:
+  /// Undoes what packing within halves did to the order of groups of four.
+  static void store_in_order(void* p, __m256i bytes) {
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    _mm256_storeu_si256(static_cast<__m256i*>(p), _mm256_permutevar8x32_epi32(bytes, order));
+  }
   static __m128i load8(const void* p) { return _mm_loadl_epi64(static_cast<const __m128i*>(p)); }
 };
 

@@ -27,9 +27,11 @@ struct ScalarLanes {
   static M less(F a, F b) { return a < b; }
   static M equal(F a, F b) { return a == b; }
   static M both(M a, M b) { return a && b; }
-  static F lesser(F a, F b) { return a < b ? a : b; }   // b if either is NaN
-  static F greater(F a, F b) { return a > b ? a : b; }  // b if either is NaN
+  static M numbers(F a, F b) { return a == a && b == b; }  // neither is NaN
+  static F lesser(F a, F b) { return a < b ? a : b; }      // b if either is NaN
+  static F greater(F a, F b) { return a > b ? a : b; }     // b if either is NaN
   static F select(M m, F a, F b) { return m ? a : b; }
+  static F where(M m, F a) { return m ? a : 0.0f; }
   static F sqrt(F x) { return std::sqrt(x); }
 
   /// Rounds half to even; |x| < 2³¹.
@@ -50,7 +52,28 @@ struct ScalarLanes {
   static void store_bytes(Byte* p, I x) {
     *p = static_cast<Byte>(x);
   }
+  /// The values of four in a row.
+  template <class Byte>
+  static void store_bytes(Byte* p, I a, I b, I c, I d) {
+    store_bytes(p, a);
+    store_bytes(p + 1, b);
+    store_bytes(p + 2, c);
+    store_bytes(p + 3, d);
+  }
+  /// What store_quantized asks of its values.
+  struct Saturation {
+    static constexpr bool below = false;  ///< values of -2³¹ are fine
+    I zero_point;
+    template <class Byte>
+    Saturation(I zero, Byte /*lowest*/) : zero_point(zero) {}
+  };
+  /// The bytes x + zero_point, from the lowest on.
+  template <class Byte>
+  static void store_quantized(Byte* p, I a, I b, I c, I d, const Saturation& s) {
+    store_bytes(p, a + s.zero_point, b + s.zero_point, c + s.zero_point, d + s.zero_point);
+  }
   static void store_mask(std::uint8_t* p, M m) { *p = m ? 1 : 0; }
+  static void store_mask(std::uint8_t* p, M a, M b, M c, M d) { store_bytes(p, a, b, c, d); }
   static M load_mask(const std::uint8_t* p) { return *p != 0; }
 };
 

@@ -27,9 +27,11 @@ struct XsimdLanes {
   static M less(F a, F b) { return a < b; }
   static M equal(F a, F b) { return a == b; }
   static M both(M a, M b) { return a & b; }
+  static M numbers(F a, F b) { return (a == a) & (b == b); }
   static F lesser(F a, F b) { return xsimd::min(a, b); }
   static F greater(F a, F b) { return xsimd::max(a, b); }
   static F select(M m, F a, F b) { return xsimd::select(m, a, b); }
+  static F where(M m, F a) { return xsimd::select(m, a, F(0.0f)); }
   static F sqrt(F x) { return xsimd::sqrt(x); }
 
   static F round(F x) { return xsimd::nearbyint(x); }

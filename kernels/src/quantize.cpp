@@ -118,6 +118,15 @@ void fake_quantize_any(const float* x, const Size& size, const Params& params, f
   });
 }
 
+template <class Loop, class Q>
+void combine(Loop loop, const Q* a, const Affine& a_params, const Q* b, const Affine& b_params,
+             std::int64_t n, const Affine& params, Q* q) {
+  const AffineRow row_a = make_row(a_params), row_b = make_row(b_params), row = make_row(params);
+  parallel_for(0, n, grain, [=](std::int64_t i, std::int64_t end) {
+    loop(a + i, row_a, b + i, row_b, end - i, row, q + i);
+  });
+}
+
 /// What is known after some values: their range, and whether all were numbers.
 struct Range {
   float lo = infinity;
@@ -187,6 +196,23 @@ void fake_quantize(const float* x, const ChannelShape& shape, const ChannelAffin
 
 void fake_quantize_backward(const float* dy, const std::uint8_t* mask, std::int64_t n, float* dx) {
   select(mask, dy, 0.0f, n, dx);
+}
+
+void add_quantized(const std::uint8_t* a, const Affine& a_params, const std::uint8_t* b,
+                   const Affine& b_params, std::int64_t n, const Affine& params, std::uint8_t* q) {
+  combine(quantize_table().combine_u8[0], a, a_params, b, b_params, n, params, q);
+}
+void add_quantized(const std::int8_t* a, const Affine& a_params, const std::int8_t* b,
+                   const Affine& b_params, std::int64_t n, const Affine& params, std::int8_t* q) {
+  combine(quantize_table().combine_s8[0], a, a_params, b, b_params, n, params, q);
+}
+void mul_quantized(const std::uint8_t* a, const Affine& a_params, const std::uint8_t* b,
+                   const Affine& b_params, std::int64_t n, const Affine& params, std::uint8_t* q) {
+  combine(quantize_table().combine_u8[1], a, a_params, b, b_params, n, params, q);
+}
+void mul_quantized(const std::int8_t* a, const Affine& a_params, const std::int8_t* b,
+                   const Affine& b_params, std::int64_t n, const Affine& params, std::int8_t* q) {
+  combine(quantize_table().combine_s8[1], a, a_params, b, b_params, n, params, q);
 }
 
 MinMax min_max(const float* x, std::int64_t n) {

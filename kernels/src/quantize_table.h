@@ -24,6 +24,13 @@ struct QuantizeTable {
   void (*fake_quantize)(const float* x, std::int64_t n, const AffineRow& row, float* y);
   void (*fake_quantize_mask)(const float* x, std::int64_t n, const AffineRow& row, float* y,
                              std::uint8_t* mask);
+  /// q = quantize(dequantize(a) + dequantize(b)), and the same with the product.
+  void (*combine_u8[2])(const std::uint8_t* a, const AffineRow& a_row, const std::uint8_t* b,
+                        const AffineRow& b_row, std::int64_t n, const AffineRow& row,
+                        std::uint8_t* q);
+  void (*combine_s8[2])(const std::int8_t* a, const AffineRow& a_row, const std::int8_t* b,
+                        const AffineRow& b_row, std::int64_t n, const AffineRow& row,
+                        std::int8_t* q);
   /// Widens {*lo, *hi} to hold the n values; false if one of them is NaN.
   bool (*min_max)(const float* x, std::int64_t n, float* lo, float* hi);
 };

@@ -245,3 +245,90 @@ TEST_CASE("quantization does not depend on threads", "[kernels][quantize]") {
     CHECK(difference(two, one) == "");
   });
 }
+
+namespace {
+
+/// Sums and products of all pairs of some bytes, compared with the reference.
+template <class Q>
+void check_combinations(std::int64_t n) {
+  constexpr std::int32_t lo = TypeRange<Q>::lo, hi = TypeRange<Q>::hi;
+  Numbers numbers(static_cast<std::uint32_t>(n));
+  const Affine grids[] = {{0.1f, lo, lo, hi},
+                          {0.037f, hi, lo, hi},
+                          {1.0f, (lo + hi) / 2, lo, hi},
+                          {0.5f, lo + 7, lo + 7, hi - 9},
+                          {1e-3f, lo + 100, lo, hi},
+                          {1e30f, lo + 50, lo + 3, hi},
+                          {1e-38f, lo + 50, lo, hi - 1}};
+  for (const Affine& a_params : grids) {
+    for (const Affine& params : grids) {
+      const Affine& b_params = grids[static_cast<std::size_t>(numbers.integer(0, 6))];
+      const Guarded a(numbers.integers<Q>(n, lo, hi)), b(numbers.integers<Q>(n, lo, hi));
+      const std::vector<Q> none(static_cast<std::size_t>(n));
+      std::vector<Q> sums(none), products(none);
+      for (std::int64_t i = 0; i < n; ++i) {
+        const float x = reference::dequantize(a.data()[i], a_params);
+        const float y = reference::dequantize(b.data()[i], b_params);
+        sums[static_cast<std::size_t>(i)] = static_cast<Q>(reference::quantize(x + y, params));
+        products[static_cast<std::size_t>(i)] = static_cast<Q>(reference::quantize(x * y, params));
+      }
+      const Guarded out(none);
+      add_quantized(a.data(), a_params, b.data(), b_params, n, params, out.data());
+      CHECK(difference(out.values(), sums) == "");
+      mul_quantized(a.data(), a_params, b.data(), b_params, n, params, out.data());
+      CHECK(difference(out.values(), products) == "");
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("sums and products of quantized values are those of the values, quantized",
+          "[kernels][quantize]") {
+  for_each_isa([](Isa isa) {
+    CAPTURE(name(isa));
+    for (std::int64_t n : {0, 1, 7, 8, 31, 32, 33, 40, 63, 300}) {
+      CAPTURE(n);
+      check_combinations<std::uint8_t>(n);
+      check_combinations<std::int8_t>(n);
+    }
+    set_num_threads(3);
+    check_combinations<std::uint8_t>(100003);
+  });
+}
+
+TEST_CASE("every kind of rounding case agrees with the reference in every lane",
+          "[kernels][quantize]") {
+  for_each_isa([](Isa isa) {
+    CAPTURE(name(isa));
+    for (std::int64_t n : {1, 9, 32, 33, 75, 1000}) {
+      for (const Affine& p :
+           {Affine{0.1f, 0, 0, 255}, Affine{0.1f, 255, 0, 255}, Affine{3.0f, 128, 16, 200},
+            Affine{1e-38f, 3, 0, 127}, Affine{1e38f, 3, 3, 255}}) {
+        CAPTURE(n, p.scale, p.zero_point);
+        const Guarded x(awkward_values(n, p.scale));
+        const auto size = static_cast<std::size_t>(n);
+        const std::vector<std::uint8_t> no_bytes(size);
+        const std::vector<float> no_values(size);
+        const Guarded q(no_bytes), mask(no_bytes);
+        const Guarded y(no_values), alone(no_values);
+        std::vector<std::uint8_t> expected_q(size), expected_mask(size);
+        std::vector<float> expected_y(size);
+        for (std::size_t i = 0; i < size; ++i) {
+          bool inside = false;
+          const float v = x.data()[i];
+          expected_q[i] = static_cast<std::uint8_t>(reference::quantize(v, p));
+          expected_y[i] = reference::fake_quantize(v, p, &inside);
+          expected_mask[i] = inside ? 1 : 0;
+        }
+        quantize(x.data(), n, p, q.data());
+        fake_quantize(x.data(), n, p, y.data(), mask.data());
+        fake_quantize(x.data(), n, p, alone.data());
+        CHECK(difference(q.values(), expected_q) == "");
+        CHECK(difference(y.values(), expected_y) == "");
+        CHECK(difference(alone.values(), expected_y) == "");
+        CHECK(difference(mask.values(), expected_mask) == "");
+      }
+    }
+  });
+}

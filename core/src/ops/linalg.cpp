@@ -1,8 +1,12 @@
 #include "adze/core/ops/linalg.h"
 
 #include <algorithm>
+#include <memory>
+#include <mutex>
+#include <optional>
 
 #include "adze/core/ops.h"
+#include "adze/core/tensor_impl.h"
 #include "adze/kernels/gemm_f32.h"
 #include "adze/kernels/parallel.h"
 
@@ -68,6 +72,55 @@ void multiply(const Matrix<float>& a, const Matrix<float>& b, const float* bias,
   const Order oa = order(a), ob = order(b);
   kernels::gemm_f32(oa.transpose, ob.transpose, a.rows, b.columns, a.columns, a.data, oa.leading,
                     b.data, ob.leading, out, std::max<std::int64_t>(b.columns, 1), {.bias = bias});
+}
+
+// The weight of a linear layer in the order that products with few rows read fastest. Making it
+// costs as much as some such products, so that a weight that changes with every use, as in
+// training, never gets there.
+class KeptWeight {
+ public:
+  // The packed weight from the second call on, before that nullptr.
+  const kernels::PackedF32Weights* packed(const Tensor& weight) const {
+    std::lock_guard lock(state_->mutex);
+    if (!state_->used) {
+      state_->used = true;
+      return nullptr;
+    }
+    if (!state_->packed) {
+      const std::int64_t n = weight.size(0), k = weight.size(1);
+      state_->packed.emplace(weight.data<float>(), n, k, k);
+    }
+    return &*state_->packed;
+  }
+
+ private:
+  struct State {
+    std::mutex mutex;
+    bool used = false;
+    std::optional<kernels::PackedF32Weights> packed;
+  };
+  std::unique_ptr<State> state_ = std::make_unique<State>();
+};
+
+// True if a packed weight makes `rows` products with it faster.
+bool worth_packing(std::int64_t rows, const Tensor& weight) {
+  constexpr std::int64_t most_rows = 32, fewest_values = 512;
+  return rows <= most_rows && weight.numel() >= fewest_values;
+}
+
+// out = x · weightᵀ + bias, all of them contiguous; the same bits with and without a packed weight.
+void multiply_linear(const Tensor& x, std::int64_t rows, const Tensor& weight, const float* bias,
+                     float* out) {
+  const std::int64_t n = weight.size(0), k = weight.size(1);
+  if (worth_packing(rows, weight)) {
+    const auto kept =
+        (*weight.impl().derived).get<KeptWeight>(weight.version(), [] { return KeptWeight(); });
+    if (const kernels::PackedF32Weights* packed = kept->packed(weight)) {
+      kernels::gemm_f32(x.data<float>(), k, rows, *packed, bias, false, out, n);
+      return;
+    }
+  }
+  multiply({x.data<float>(), rows, k, k, 1}, {weight.data<float>(), k, n, 1, k}, bias, out);
 }
 
 template <class T>
@@ -245,10 +298,8 @@ Tensor linear_forward(const Tensor& input, const Tensor& weight, const Tensor& b
   const Tensor out = make_tensor(sizes, dtype);
   if (input.dtype() == float32 && input.is_contiguous() && weight.is_contiguous() &&
       (!bias.defined() || bias.is_contiguous())) {
-    const std::int64_t rows = rows_of(input.sizes());
-    multiply({input.data<float>(), rows, in, in, 1},
-             {weight.data<float>(), in, out_features, 1, in},
-             bias.defined() ? bias.data<float>() : nullptr, out.mutable_data<float>());
+    multiply_linear(input, rows_of(input.sizes()), weight,
+                    bias.defined() ? bias.data<float>() : nullptr, out.mutable_data<float>());
     return out;
   }
   const Tensor x = readable(as_matrix(input), dtype), w = readable(weight, dtype);

@@ -6,8 +6,7 @@
 #include "adze/core/ops/functional.h"
 #include "adze/core/ops/quantize.h"
 #include "adze/core/ops/shape.h"
-#include "adze/kernels/elementwise.h"
-#include "adze/kernels/parallel.h"
+#include "adze/kernels/quantize.h"
 
 #include "ops/families.h"
 #include "ops/grid.h"
@@ -22,24 +21,7 @@ namespace {
 
 // ---- two tensors --------------------------------------------------------------------------------
 
-using Combine = void (*)(const float*, const float*, std::int64_t, float*);
-
-// out = quantize(f(dequantize(a), dequantize(b))) of n integers, in pieces that stay in cache.
-template <class T>
-void combine(const T* a, const kernels::Affine& a_grid, const T* b, const kernels::Affine& b_grid,
-             std::int64_t n, Combine f, const kernels::Affine& out_grid, T* out) {
-  constexpr std::int64_t grain = 1 << 15, piece = 1 << 10;  // elements
-  kernels::parallel_for(0, n, grain, [&](std::int64_t i, std::int64_t end) {
-    std::array<float, piece> x, y;
-    for (; i < end; i += piece) {
-      const std::int64_t count = std::min(piece, end - i);
-      kernels::dequantize(a + i, count, a_grid, x.data());
-      kernels::dequantize(b + i, count, b_grid, y.data());
-      f(x.data(), y.data(), count, x.data());
-      kernels::quantize(x.data(), count, out_grid, out + i);
-    }
-  });
-}
+enum class Combine { sum, product };
 
 Tensor combine_tensors(std::string_view op, const Tensor& a, const Tensor& b, Combine f, bool relu,
                        double scale, std::int64_t zero_point) {
@@ -57,8 +39,13 @@ Tensor combine_tensors(std::string_view op, const Tensor& a, const Tensor& b, Co
   const Tensor out = make_tensor(sizes, a.dtype(), quantizer);
   visit_bytes(a.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
-    combine(x.data<T>(), a_grid, y.data<T>(), b_grid, out.numel(), f, out_grid,
-            out.mutable_data<T>());
+    const T *from_x = x.data<T>(), *from_y = y.data<T>();
+    T* to = out.mutable_data<T>();
+    if (f == Combine::sum) {
+      kernels::add_quantized(from_x, a_grid, from_y, b_grid, out.numel(), out_grid, to);
+    } else {
+      kernels::mul_quantized(from_x, a_grid, from_y, b_grid, out.numel(), out_grid, to);
+    }
   });
   return out;
 }
@@ -156,14 +143,14 @@ constinit const Op<Tensor(const Tensor&, const Tensor&, double, std::int64_t)> a
     {.name = "quantized::add",
      .forward =
          [](const Tensor& a, const Tensor& b, double scale, std::int64_t zero_point) {
-           return combine_tensors("quantized::add", a, b, kernels::add, false, scale, zero_point);
+           return combine_tensors("quantized::add", a, b, Combine::sum, false, scale, zero_point);
          },
      .traits = elementwise}};
 constinit const Op<Tensor(const Tensor&, const Tensor&, double, std::int64_t)> add_relu{
     {.name = "quantized::add_relu",
      .forward =
          [](const Tensor& a, const Tensor& b, double scale, std::int64_t zero_point) {
-           return combine_tensors("quantized::add_relu", a, b, kernels::add, true, scale,
+           return combine_tensors("quantized::add_relu", a, b, Combine::sum, true, scale,
                                   zero_point);
          },
      .traits = elementwise}};
@@ -171,14 +158,15 @@ constinit const Op<Tensor(const Tensor&, const Tensor&, double, std::int64_t)> m
     {.name = "quantized::mul",
      .forward =
          [](const Tensor& a, const Tensor& b, double scale, std::int64_t zero_point) {
-           return combine_tensors("quantized::mul", a, b, kernels::mul, false, scale, zero_point);
+           return combine_tensors("quantized::mul", a, b, Combine::product, false, scale,
+                                  zero_point);
          },
      .traits = elementwise}};
 constinit const Op<Tensor(const Tensor&, const Tensor&, double, std::int64_t)> mul_relu{
     {.name = "quantized::mul_relu",
      .forward =
          [](const Tensor& a, const Tensor& b, double scale, std::int64_t zero_point) {
-           return combine_tensors("quantized::mul_relu", a, b, kernels::mul, true, scale,
+           return combine_tensors("quantized::mul_relu", a, b, Combine::product, true, scale,
                                   zero_point);
          },
      .traits = elementwise}};

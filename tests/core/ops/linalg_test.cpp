@@ -126,6 +126,26 @@ TEST_CASE("linear says what does not fit", "[core][linalg]") {
                     "linear: bias must have the dtype of input, float32, got float64");
 }
 
+TEST_CASE("linear gives the same bits each time a weight is used, and sees when it changes",
+          "[core][linalg]") {
+  manual_seed(9);
+  for (const auto& [rows, in, out] : {std::tuple{1, 40, 70}, {3, 784, 10}, {17, 33, 65}}) {
+    CAPTURE(rows, in, out);
+    const Tensor x = randn({rows, in}), w = randn({out, in}), b = randn({out});
+    const std::vector<float> first = linear(x, w, b).to_vector<float>();
+    for (int use = 0; use < 3; ++use) CHECK(linear(x, w, b).to_vector<float>() == first);
+    // A copy of the handle, another bias, no bias.
+    const Tensor same = w;
+    CHECK(linear(x, same, zeros({out})).to_vector<float>() ==
+          linear(x, w, Tensor()).to_vector<float>());
+    w.mutable_data<float>()[out * in - 1] += 1.0f;
+    const Tensor fresh = from_vector(w.to_vector<float>(), {out, in});
+    const std::vector<float> changed = linear(x, fresh, b).to_vector<float>();
+    CHECK(changed != first);
+    for (int use = 0; use < 3; ++use) CHECK(linear(x, w, b).to_vector<float>() == changed);
+  }
+}
+
 TEST_CASE("products do not depend on the number of threads", "[core][linalg]") {
   const Tensor a = rand({6, 70, 90}), b = rand({6, 90, 50});
   kernels::set_num_threads(1);

@@ -71,7 +71,8 @@ class Tensor {
   const T* data() const {
     return static_cast<const T*>(raw(dtype_of<T>));
   }
-  /// As `data`, for writing; bumps the version.
+  /// As `data`, for writing; bumps the version. Ask again before writing after an op has used the
+  /// tensor: ops keep what they computed from one version of it.
   template <class T>
   T* mutable_data() const {
     return static_cast<T*>(mutable_raw(dtype_of<T>));

@@ -73,6 +73,19 @@ void fake_quantize(const float* x, const ChannelShape& shape, const ChannelAffin
 /// dx = mask ? dy : 0, the straight-through estimator.
 void fake_quantize_backward(const float* dy, const std::uint8_t* mask, std::int64_t n, float* dx);
 
+/// q = quantize(dequantize(a) + dequantize(b)), each with its own parameters; only `params` uses
+/// qmin and qmax, with qmin = zero_point for a ReLU after the sum.
+void add_quantized(const std::uint8_t* a, const Affine& a_params, const std::uint8_t* b,
+                   const Affine& b_params, std::int64_t n, const Affine& params, std::uint8_t* q);
+void add_quantized(const std::int8_t* a, const Affine& a_params, const std::int8_t* b,
+                   const Affine& b_params, std::int64_t n, const Affine& params, std::int8_t* q);
+
+/// The same with the product.
+void mul_quantized(const std::uint8_t* a, const Affine& a_params, const std::uint8_t* b,
+                   const Affine& b_params, std::int64_t n, const Affine& params, std::uint8_t* q);
+void mul_quantized(const std::int8_t* a, const Affine& a_params, const std::int8_t* b,
+                   const Affine& b_params, std::int64_t n, const Affine& params, std::int8_t* q);
+
 /// The smallest and the largest value of a range.
 struct MinMax {
   float min;
