@@ -367,11 +367,15 @@ class Reporter {
         layer.report.form == LayerForm::int8 || layer.report.form == LayerForm::dynamic;
     if (!integers) return first_usable(kernels::gemm_f32_kernels());
     if (w.dtype() != qint8) return {};
+    const Tensor ints = w.int_repr().contiguous();
+    const kernels::PackedWeights packed(ints.span<std::int8_t>().data(), w.size(0), w.size(1),
+                                        w.size(1));
     return first_usable(
         kernels::gemm_u8s8_kernels({.m = layer.rows,
                                     .n = w.size(0),
                                     .k = w.size(1),
-                                    .max_activation = layer.reduce_range ? 127 : 255}));
+                                    .max_activation = layer.reduce_range ? 127 : 255,
+                                    .typical_weight = packed.typical_weight()}));
   }
 
   // ---- what a run shows --------------------------------------------------------------------
