@@ -160,7 +160,7 @@ class U8S8Case final : public GemmCase {
   }
 
   std::vector<KernelInfo> table() const override {
-    return gemm_u8s8_kernels({p_.m, p_.n, p_.k, max_activation_, weights_.pair_limit()});
+    return gemm_u8s8_kernels({p_.m, p_.n, p_.k, max_activation_, weights_.typical_weight()});
   }
   void force(const KernelInfo& kernel) override {
     set_active(kernel.isa);
