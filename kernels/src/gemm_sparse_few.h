@@ -147,24 +147,32 @@ struct SparseFew {
     const SparseView& w = *x.w;
     alignas(32) std::int32_t tile[R * 8] = {};
     for (std::int64_t g = x.group_begin; g < x.group_end; ++g) {
-      V acc[R];
-      unroll<R>([&](auto r) __attribute__((always_inline)) { acc[r] = D::zero(); });
+      V acc[R], more[R];  // two sums wait less for each other than one
+      unroll<R>([&](auto r) __attribute__((always_inline)) { acc[r] = more[r] = D::zero(); });
       for (std::int64_t kb = 0; kb < w.k_blocks; ++kb) {
         const SparseList* list = w.lists + kb * w.groups + g;
         const std::uint8_t* a = x.a + kb * w.k_block;
         const std::uint16_t* index = w.index + list[0].first;
         const std::int8_t* values = w.values + 16 * std::int64_t{list[0].first};
         std::int64_t left = list[1].first - list[0].first;
-        for (; left >= 2; left -= 2, index += 2, values += 32) {
+        const auto add_two = [&](V(&sums)[R]) __attribute__((always_inline)) {
           const V weights = D::load(values);
           const std::uint8_t* p0 = input(a, index[0]);
           const std::uint8_t* p1 = input(a, index[1]);
           unroll<R>([&](auto r) __attribute__((always_inline)) {
             const V both = _mm256_blend_epi32(D::broadcast(p0 + r * x.lda),
                                               D::broadcast(p1 + r * x.lda), 0xf0);
-            acc[r] = dot(acc[r], both, weights);
+            sums[r] = dot(sums[r], both, weights);
           });
+          left -= 2;
+          index += 2;
+          values += 32;
+        };
+        while (left >= 4) {
+          add_two(acc);
+          add_two(more);
         }
+        if (left >= 2) add_two(acc);
         if (left > 0) {
           const V weights = two(load128(values), _mm_setzero_si128());
           unroll<R>([&](auto r) __attribute__((always_inline)) {
@@ -175,8 +183,9 @@ struct SparseFew {
       const __m128i begin = load128(x.start + 4 * g);
       const int half = g % 2 == 0 ? 0 : 4;
       unroll<R>([&](auto r) __attribute__((always_inline)) {
+        const V both = D::add(acc[r], more[r]);
         const __m128i sum =
-            _mm_add_epi32(_mm256_castsi256_si128(acc[r]), _mm256_extracti128_si256(acc[r], 1));
+            _mm_add_epi32(_mm256_castsi256_si128(both), _mm256_extracti128_si256(both, 1));
         _mm_store_si128(reinterpret_cast<__m128i*>(tile + r * 8 + half), _mm_add_epi32(sum, begin));
       });
       if (half == 4 || g + 1 == x.group_end) {

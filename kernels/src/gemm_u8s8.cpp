@@ -75,6 +75,7 @@ struct Activations {
   const float* floats = nullptr;
   AffineRow affine{};
   std::int64_t ld = 0;
+  std::int64_t rows = 0;
 };
 
 /// A block of activations, where tiles can read it.
@@ -190,7 +191,7 @@ void run(const Activations& a, const PackedWeightsData& w, const OutputStage& st
       all_rows * w.k <= block_bytes
           ? all_rows
           : std::max<std::int64_t>(1, block_bytes / w.k / block_rows_unit) * block_rows_unit;
-  GemmU8S8Problem problem{all_rows, w.n, w.k, u8s8_window_limit};
+  GemmU8S8Problem problem{a.rows, w.n, w.k, u8s8_window_limit, w.typical_weight};
   const U8S8Kernel& if_low = pick(problem);
   const U8S8Kernel* kernel = &if_low;
   problem.max_activation = 255;
@@ -237,7 +238,7 @@ void run(const Activations& a, const PackedWeightsData& w, const OutputStage& st
 void check_forced(const Activations& a, std::int64_t m, const PackedWeightsData& w) {
   const U8S8Kernel* kernel = forced.load(std::memory_order_relaxed);
   if (kernel == nullptr) return;
-  GemmU8S8Problem problem{m, w.n, w.k, u8s8_window_limit};
+  GemmU8S8Problem problem{m, w.n, w.k, u8s8_window_limit, w.typical_weight};
   for (std::int64_t i = 0; i < m; ++i) {
     const Block row = prepare_block(a, i, 1, w.k);
     if (helpers().any_above(row.a, w.k, u8s8_window_limit)) problem.max_activation = 255;
@@ -279,7 +280,7 @@ void run_all(const Activations& a, std::int64_t m, const PackedWeights& weights,
 }  // namespace
 
 U8S8Order preferred_order(std::int64_t n, std::int64_t k) {
-  return pick({1, n, k, u8s8_window_limit}).order;
+  return pick({1, n, k, u8s8_window_limit, 0}).order;
 }
 
 void linear_multipliers(float a_scale, PerChannel<float> w_scales, float out_scale, std::int64_t n,
@@ -298,6 +299,7 @@ void gemm_u8s8(const std::uint8_t* a, std::int64_t lda, std::int64_t m,
   Activations activations;
   activations.bytes = a;
   activations.ld = lda;
+  activations.rows = m;
   run_all(activations, m, weights, stage, out, ldo);
 }
 
@@ -310,6 +312,7 @@ void gemm_f32s8(const float* a, std::int64_t lda, std::int64_t m, const Affine& 
                         static_cast<float>(a_params.qmin - a_params.zero_point),
                         static_cast<float>(a_params.qmax - a_params.zero_point)};
   activations.ld = lda;
+  activations.rows = m;
   OutputStage known = stage;
   known.a_zero_point = a_params.zero_point;
   known.a_max = a_params.qmax;

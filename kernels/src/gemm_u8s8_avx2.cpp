@@ -149,7 +149,8 @@ template <int MR, int NV, int D>
       unroll<NV>([&](auto v) __attribute__((always_inline)) {
         asm volatile("vpmaddwd %2,%0,%0\n\tvpaddd %c3(%1),%0,%0\n\tvmovdqu %0,%c3(%1)"
                      : "+x"(t[i][v])
-                     : "r"(sums), "x"(one), "i"((i * u8s8_columns + 8 * v) * 4)
+                     : "r"(sums), "x"(one),
+                       "i"((decltype(i){} * u8s8_columns + 8 * decltype(v){}) * 4)
                      : "memory");
       });
     });

@@ -9,10 +9,21 @@
 
 namespace adze::kernels {
 
-/// The next of `parts` parts of `rows` rows that are as even as can be: 16 rows are 6 + 5 + 5.
-[[gnu::always_inline]] inline int next_rows(std::int64_t rows, std::int64_t parts) {
-  return static_cast<int>(parts == 1 ? rows : (rows + parts - 1) / parts);
-}
+/// Rows in parts that are as even as can be: 16 rows are 6 + 5 + 5.
+struct EvenParts {
+  std::int64_t parts;
+  int least;          ///< rows of each part
+  std::int64_t more;  ///< so many parts have one more
+
+  [[gnu::always_inline]] EvenParts(std::int64_t rows, int most)
+      : parts(1), least(static_cast<int>(rows)), more(0) {
+    if (rows <= most) return;
+    parts = (rows + most - 1) / most;
+    least = static_cast<int>(rows / parts);
+    more = rows % parts;
+  }
+  [[gnu::always_inline]] int rows(std::int64_t part) const { return least + (part < more ? 1 : 0); }
+};
 
 /// How far ahead weights are fetched. Hardware does well where they come from a cache, and far less
 /// is needed then; with few rows the weights' bandwidth is the limit.
@@ -37,8 +48,7 @@ template <class K, class L>
   const U8S8Store store = Output::store_for(p.stage->type);
   const std::int64_t size =
       p.stage->type == OutputType::u8 || p.stage->type == OutputType::s8 ? 1 : 4;
-  const int most_rows = K::rows_for(w.k);
-  const std::int64_t parts = p.rows <= most_rows ? 1 : (p.rows + most_rows - 1) / most_rows;
+  const EvenParts parts(p.rows, K::rows_for(w.k));
   const bool corrected = p.stage->a_zero_point != 0;
   if (!corrected) {
     for (std::int32_t& x : start) x = 0;
@@ -61,15 +71,13 @@ template <class K, class L>
     const std::uint8_t* a = p.a;
     const std::int32_t* row_sums = p.row_sums;
     char* out = static_cast<char*>(p.out) + t * u8s8_columns * size;
-    std::int64_t rows_left = p.rows;
-    for (std::int64_t part = parts; part > 0; --part) {
-      const int rows = next_rows(rows_left, part);
+    for (std::int64_t part = 0; part < parts.parts; ++part) {
+      const int rows = parts.rows(part);
       K::tile(w, t, tiles, a, p.lda, rows, start, sums);
       for (int i = 0; i < tiles; ++i) {
         store(*p.stage, channels[i], sums + i * block, rows, row_sums,
               out + i * u8s8_columns * size, p.ldo);
       }
-      rows_left -= rows;
       a += rows * p.lda;
       out += rows * p.ldo * size;
       if (row_sums != nullptr) row_sums += rows;

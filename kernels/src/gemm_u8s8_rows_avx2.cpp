@@ -119,7 +119,7 @@ template <int V, int D>
       unroll<2>([&](auto c) __attribute__((always_inline)) {
         asm volatile("vpmaddwd %2,%0,%0\n\tvpaddd %c3(%1),%0,%0\n\tvmovdqu %0,%c3(%1)"
                      : "+x"(t[v][c])
-                     : "r"(sums), "x"(one), "i"((c * most_rows + 8 * v) * 4)
+                     : "r"(sums), "x"(one), "i"((decltype(c){} * most_rows + 8 * decltype(v){}) * 4)
                      : "memory");
       });
     });
@@ -194,6 +194,7 @@ std::int64_t scratch(std::int64_t, std::int64_t k) {
 
 const char* why_not(const GemmU8S8Problem& problem) {
   if (problem.k > u8s8_most_offset_k) return "k is above what 16-bit offsets reach";
+  if (problem.typical_weight > 50) return "weights are so heavy that most would be split";
   const bool pays = problem.m >= 32 || (problem.m >= 16 && problem.n * problem.k >= 1 << 14);
   return pays ? nullptr : "too few rows or weights: interleaving activations does not pay";
 }

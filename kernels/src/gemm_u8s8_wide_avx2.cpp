@@ -20,12 +20,14 @@ struct WindowGroups {
   const std::uint16_t* offsets;
   std::int64_t count;
   int bytes;
+  std::int64_t ahead;
 
   WindowGroups(const U8S8Weights& w, std::int64_t t)
       : weights(w.weights + w.windows[t].weights),
         offsets(w.offsets + w.windows[t].offsets),
         count(w.groups),
-        bytes(w.tile_columns(t) * u8s8_group) {}
+        bytes(w.tile_columns(t) * u8s8_group),
+        ahead(bytes_ahead(w, false)) {}
   template <class Step>
   [[gnu::always_inline]] void each(const Step& step) const {
     const std::int8_t* p = weights;
@@ -35,11 +37,14 @@ struct WindowGroups {
 
 struct PlainGroups {
   const std::int8_t* weights;
-  std::int64_t count, last;
+  std::int64_t count, last, ahead;
   static constexpr int bytes = u8s8_group_bytes;
 
   PlainGroups(const U8S8Weights& w, std::int64_t t)
-      : weights(w.tile(t)), count(w.groups), last(w.groups > 0 ? w.group_start(w.groups - 1) : 0) {}
+      : weights(w.tile(t)),
+        count(w.groups),
+        last(w.groups > 0 ? w.group_start(w.groups - 1) : 0),
+        ahead(bytes_ahead(w, false)) {}
   template <class Step>
   [[gnu::always_inline]] void each(const Step& step) const {
     const std::int8_t* p = weights;
@@ -53,11 +58,13 @@ template <int MR, int NV, class Groups>
 void part(const Groups& groups, int column, const std::int16_t* a, std::int64_t lda,
           const std::int32_t* start, std::int32_t* sums) {
   __m256i s[MR][NV];
+  const std::int64_t ahead = groups.ahead;
   unroll<MR>([&](auto i) __attribute__((always_inline)) {
     unroll<NV>([&](auto v) __attribute__((always_inline)) { s[i][v] = _mm256_setzero_si256(); });
   });
   groups.each([&](std::int64_t k, const std::int8_t* weights) __attribute__((always_inline)) {
     const std::int16_t* from = a + k;
+    _mm_prefetch(reinterpret_cast<const char*>(weights + ahead), _MM_HINT_T0);
     __m256i w[NV];
     unroll<NV>([&](auto v) __attribute__((always_inline)) {
       w[v] = _mm256_cvtepi8_epi16(_mm_loadu_si128(

@@ -166,8 +166,9 @@ void LinearWeights::unpack(std::int8_t* w, std::int64_t ldw) const {
 
 std::string LinearWeights::kernel(std::int64_t m, std::int32_t max_activation) const {
   const LayoutChoice& choice = data_->choice(m);
-  const auto kernels = choice.sparse ? sparse_u8s8_kernels({m, choice.block})
-                                     : gemm_u8s8_kernels({m, n(), k(), max_activation});
+  const auto kernels =
+      choice.sparse ? sparse_u8s8_kernels({m, choice.block})
+                    : gemm_u8s8_kernels({m, n(), k(), max_activation, form.dense.typical_weight()});
   for (const KernelInfo& kernel : kernels) {
     if (kernel.reason == nullptr) return kernel.name;
   }

@@ -54,8 +54,12 @@ struct OutputStageLoops {
   struct Registers {
     F multiplier[parts];
     F bias[parts];
+    float lowest, highest;
+    std::int32_t zero_point;
+    bool relu;
 
-    [[gnu::always_inline]] explicit Registers(const Channels& channels) {
+    [[gnu::always_inline]] Registers(const U8S8Stage& s, const Channels& channels)
+        : lowest(s.lowest), highest(s.highest), zero_point(s.zero_point), relu(s.relu) {
       for (int i = 0; i < parts; ++i) {
         multiplier[i] = L::load(channels.multipliers + i * width);
         bias[i] = L::load(channels.bias + i * width);
@@ -72,55 +76,54 @@ struct OutputStageLoops {
 
   /// round_half_even((x + bias) * multiplier) + zero point, within the bounds; NaN counts as 0.
   template <bool finite, class Byte>
-  [[gnu::always_inline]] static inline void requantize(const U8S8Stage& s, const I (&x)[parts],
-                                                       const Registers& r, Byte* to) {
+  [[gnu::always_inline]] static inline void requantize(const I (&x)[parts], const Registers& r,
+                                                       Byte* to) {
     I y[parts];
     for (int i = 0; i < parts; ++i) {
       F v = (L::to_float(x[i]) + r.bias[i]) * r.multiplier[i];
       if constexpr (!finite) v = L::if_else_zero(L::equal(v, v), v);
-      v = MathFunctions<L>::bound(v, s.lowest, s.highest);
+      v = MathFunctions<L>::bound(v, r.lowest, r.highest);
       y[i] = L::round_to_int(v);
     }
-    if (s.zero_point >= -16384 && s.zero_point <= 16384) {
-      L::store_bytes_16(to, y, s.zero_point);
+    if (r.zero_point >= -16384 && r.zero_point <= 16384) {
+      L::store_bytes_16(to, y, r.zero_point);
     } else {
-      for (I& z : y) z = z + L::all_int(s.zero_point);
+      for (I& z : y) z = z + L::all_int(r.zero_point);
       L::store_bytes_16(to, y, 0);
     }
   }
 
   template <bool finite>
-  [[gnu::always_inline]] static inline void write(const U8S8Stage& s, const I (&x)[parts],
-                                                  const Registers& r, std::uint8_t* to) {
-    requantize<finite>(s, x, r, to);
+  [[gnu::always_inline]] static inline void write(const I (&x)[parts], const Registers& r,
+                                                  std::uint8_t* to) {
+    requantize<finite>(x, r, to);
   }
   template <bool finite>
-  [[gnu::always_inline]] static inline void write(const U8S8Stage& s, const I (&x)[parts],
-                                                  const Registers& r, std::int8_t* to) {
-    requantize<finite>(s, x, r, to);
+  [[gnu::always_inline]] static inline void write(const I (&x)[parts], const Registers& r,
+                                                  std::int8_t* to) {
+    requantize<finite>(x, r, to);
   }
   template <bool finite>
-  [[gnu::always_inline]] static inline void write(const U8S8Stage& s, const I (&x)[parts],
-                                                  const Registers& r, float* to) {
+  [[gnu::always_inline]] static inline void write(const I (&x)[parts], const Registers& r,
+                                                  float* to) {
     for (int i = 0; i < parts; ++i) {
       const F v = L::to_float(x[i]) * r.multiplier[i] + r.bias[i];
-      L::store(to + i * width, s.relu ? L::greater(L::all(0.0f), v) : v);
+      L::store(to + i * width, r.relu ? L::greater(L::all(0.0f), v) : v);
     }
   }
   template <bool finite>
-  [[gnu::always_inline]] static inline void write(const U8S8Stage&, const I (&x)[parts],
-                                                  const Registers&, std::int32_t* to) {
+  [[gnu::always_inline]] static inline void write(const I (&x)[parts], const Registers&,
+                                                  std::int32_t* to) {
     for (int i = 0; i < parts; ++i) L::store_int(to + i * width, x[i]);
   }
 
   template <bool finite, class T>
-  [[gnu::always_inline]] static inline void store_rows(const U8S8Stage& stage, const Registers& r,
-                                                       const std::int32_t* sums, std::int64_t rows,
-                                                       T* to, std::int64_t ldo) {
+  [[gnu::always_inline]] static inline void store_rows(const Registers& r, const std::int32_t* sums,
+                                                       std::int64_t rows, T* to, std::int64_t ldo) {
     for (std::int64_t i = 0; i < rows; ++i, sums += u8s8_columns, to += ldo) {
       I x[parts];
       for (int j = 0; j < parts; ++j) x[j] = L::load_int(sums + j * width);
-      write<finite>(stage, x, r, to);
+      write<finite>(x, r, to);
     }
   }
 
@@ -128,12 +131,12 @@ struct OutputStageLoops {
   static void store(const U8S8Stage& stage, const Channels& channels, const std::int32_t* sums,
                     std::int64_t rows, const std::int32_t* row_sums, void* out, std::int64_t ldo) {
     auto* to = static_cast<T*>(out);
-    const Registers r(channels);
+    const Registers r(stage, channels);
     if (row_sums == nullptr && channels.columns == u8s8_columns) {
       if (rows > 2 && r.finite()) {
-        store_rows<true>(stage, r, sums, rows, to, ldo);
+        store_rows<true>(r, sums, rows, to, ldo);
       } else {
-        store_rows<false>(stage, r, sums, rows, to, ldo);
+        store_rows<false>(r, sums, rows, to, ldo);
       }
       return;
     }
@@ -147,10 +150,10 @@ struct OutputStageLoops {
         }
       }
       if (channels.columns == u8s8_columns) {
-        write<false>(stage, x, r, to);
+        write<false>(x, r, to);
       } else {
         T row[u8s8_columns];
-        write<false>(stage, x, r, row);
+        write<false>(x, r, row);
         for (int c = 0; c < channels.columns; ++c) to[c] = row[c];
       }
     }

@@ -127,11 +127,23 @@ void pack_rows(const std::int8_t* w, std::int64_t ldw, PackedOrder* p) {
 }
 #endif
 
+/// The mean magnitude of up to 64 × 64 weights.
+float sampled_magnitude(const std::int8_t* w, std::int64_t n, std::int64_t k, std::int64_t ldw) {
+  const std::int64_t rows = std::min<std::int64_t>(n, 64), columns = std::min<std::int64_t>(k, 64);
+  if (rows <= 0 || columns <= 0) return 0;
+  std::int32_t sum = 0;
+  for (std::int64_t i = 0; i < rows; ++i) {
+    const std::int8_t* row = w + n * i / rows * ldw;
+    for (std::int64_t j = 0; j < columns; ++j) sum += std::abs(row[k * j / columns]);
+  }
+  return static_cast<float>(sum) / static_cast<float>(rows * columns);
+}
+
 }  // namespace
 
 PackedWeightsData::PackedWeightsData(const std::int8_t* w, std::int64_t n_, std::int64_t k_,
                                      std::int64_t ldw)
-    : n(n_), k(k_) {
+    : n(n_), k(k_), typical_weight(sampled_magnitude(w, n, k, ldw)) {
   sums = bytes_for((n + u8s8_columns - 1) / u8s8_columns * u8s8_columns, sizeof(std::int32_t));
   pack(w, ldw, preferred_order(n, k));
 }
@@ -237,6 +249,9 @@ std::int64_t PackedWeights::bytes() const {
 }
 const std::int32_t* PackedWeights::sums() const {
   return data_->sums.as<std::int32_t>();
+}
+float PackedWeights::typical_weight() const {
+  return data_->typical_weight;
 }
 void PackedWeights::unpack(std::int8_t* w, std::int64_t ldw) const {
   data_->unpack(w, ldw);

@@ -53,6 +53,7 @@ class PackedWeightsData {
 
   std::int64_t n = 0;
   std::int64_t k = 0;
+  float typical_weight = 0;
   PackedBytes sums;  ///< int32, one for each channel, zeros up to a multiple of 16
 
  private:

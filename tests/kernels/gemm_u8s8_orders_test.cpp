@@ -74,6 +74,7 @@ TEST_CASE("every kernel is exact where activations pick the weights of one sign"
     for (Hard kind : {Hard::light, Hard::one_lane, Hard::all_positive, Hard::all_negative,
                       Hard::mixed, Hard::full}) {
       const std::vector<std::int8_t> w = hard_weights(kind, n, k, numbers);
+      const PackedWeights weights(w.data(), n, k, k);
       for (int most : {127, 128, 255}) {
         const std::vector<std::uint8_t> a = worst_activations(w, m, n, k, most);
         OutputStage stage;
@@ -81,18 +82,20 @@ TEST_CASE("every kernel is exact where activations pick the weights of one sign"
         stage.a_max = most;
         std::vector<std::int32_t> expected(static_cast<std::size_t>(m * n)), actual(expected);
         reference::gemm_u8s8(a.data(), k, m, w.data(), k, n, k, stage, expected.data(), n);
-        for (const KernelInfo& kernel : gemm_u8s8_kernels({m, n, k, most})) {
+        for (const KernelInfo& kernel :
+             gemm_u8s8_kernels({m, n, k, most, weights.typical_weight()})) {
           if (!supported(kernel.isa)) continue;
           set_active(kernel.isa);
           force_gemm_u8s8_kernel(kernel.name);
           bool eligible = false;
-          for (const KernelInfo& info : gemm_u8s8_kernels({m, n, k, most})) {
+          for (const KernelInfo& info :
+               gemm_u8s8_kernels({m, n, k, most, weights.typical_weight()})) {
             eligible = eligible || info.reason == nullptr;
           }
           if (!eligible) continue;
           CAPTURE(kernel.name, m, n, k, static_cast<int>(kind), most);
           std::fill(actual.begin(), actual.end(), 0);
-          gemm_u8s8(a.data(), k, m, PackedWeights(w.data(), n, k, k), stage, actual.data(), n);
+          gemm_u8s8(a.data(), k, m, weights, stage, actual.data(), n);
           CHECK(difference(actual, expected) == "");
         }
         force_gemm_u8s8_kernel("");

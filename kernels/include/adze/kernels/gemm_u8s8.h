@@ -42,6 +42,9 @@ class PackedWeights {
   std::int64_t bytes() const;
   /// n sums over k of the weights.
   const std::int32_t* sums() const;
+  /// The mean magnitude of the weights, of a sample that depends on nothing else; 0 if there are
+  /// none.
+  float typical_weight() const;
   /// Writes the weights back, bit for bit, n × k with rows `ldw` apart.
   void unpack(std::int8_t* w, std::int64_t ldw) const;
 
@@ -115,6 +118,7 @@ void requantize(const std::int32_t* sums, std::int64_t lds, std::int64_t m, std:
 struct GemmU8S8Problem {
   std::int64_t m = 0, n = 0, k = 0;
   std::int32_t max_activation = 255;  ///< the largest value in `a`
+  float typical_weight = 32;          ///< PackedWeights::typical_weight
 };
 
 /// The micro-kernels, best first, each with the reason why it cannot be used for `problem`, if so.
