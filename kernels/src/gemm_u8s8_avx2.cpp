@@ -298,8 +298,59 @@ struct WindowTile {
 struct File;
 using Lanes = U8S8Lanes256<File>;
 
+/// A panel of MR rows: one tile after the other with as little in between as can be.
+template <int MR>
+void few_rows_panel(const U8S8Panel& p) {
+  using Output = OutputStageLoops<Lanes>;
+  alignas(64) std::int32_t sums[MR * u8s8_columns];
+  alignas(64) std::int32_t start[u8s8_columns] = {};
+  const U8S8Weights& w = *p.weights;
+  const U8S8Stage& stage = *p.stage;
+  const U8S8Store store = Output::store_for(stage.type);
+  const bool bytes = stage.type == OutputType::u8 || stage.type == OutputType::s8;
+  const std::int64_t step = u8s8_columns * (bytes ? 1 : 4);
+  const std::int32_t* weight_sums = w.sums + p.tile * u8s8_columns;
+  const U8S8Windows* windows = w.windows + p.tile;
+  auto* out = static_cast<char*>(p.out) + p.tile * step;
+  U8S8Stage::Channels channels = stage.channels(p.tile);
+  for (std::int64_t t = p.tile; t < p.tile_end; ++t) {
+    if (t == stage.last_tile) {
+      channels = stage.last;
+      for (std::int32_t& x : sums) x = 0;  // the tile may have 8 columns
+    }
+    if (stage.a_zero_point != 0) Output::start(stage, channels, w.k, weight_sums, start);
+    if (w.tile_columns(t) == u8s8_columns) {
+      tile<MR, 2>(w, *windows, p.a, p.lda, start, sums);
+    } else {
+      tile<MR, 1>(w, *windows, p.a, p.lda, start, sums);
+    }
+    store(stage, channels, sums, MR, p.row_sums, out, p.ldo);
+    ++windows;
+    weight_sums += u8s8_columns;
+    out += step;
+    channels.multipliers += stage.multipliers_step;
+    channels.bias += stage.bias_step;
+    if (channels.w_zero_points != nullptr) channels.w_zero_points += stage.w_zero_points_step;
+  }
+}
+
 void run(const U8S8Panel& panel) {
-  run_panel<WindowTile, Lanes>(panel);
+  switch (panel.rows) {
+    case 1:
+      return few_rows_panel<1>(panel);
+    case 2:
+      return few_rows_panel<2>(panel);
+    case 3:
+      return few_rows_panel<3>(panel);
+    case 4:
+      return few_rows_panel<4>(panel);
+    case 5:
+      return few_rows_panel<5>(panel);
+    case 6:
+      return few_rows_panel<6>(panel);
+    default:
+      return run_panel<WindowTile, Lanes>(panel);
+  }
 }
 
 const char* why_not(const GemmU8S8Problem& problem) {

@@ -25,11 +25,11 @@ struct EvenParts {
   [[gnu::always_inline]] int rows(std::int64_t part) const { return least + (part < more ? 1 : 0); }
 };
 
-/// How far ahead weights are fetched. Hardware does well where they come from a cache, and far less
-/// is needed then; with few rows the weights' bandwidth is the limit.
+/// How far ahead weights are fetched. With few rows the weights' bandwidth is the limit, and
+/// hardware does best if it is hardly disturbed.
 [[gnu::always_inline]] inline std::int64_t bytes_ahead(const U8S8Weights& w, bool few_rows) {
-  if (w.beyond_cache) return few_rows ? 8192 : 4096;
-  return few_rows ? 512 : 1024;
+  if (few_rows) return 256;
+  return w.beyond_cache ? 4096 : 1024;
 }
 
 /// Runs a panel on a kernel K with lanes L, K::rows_for(k) <= K::rows rows at a time.
