@@ -8,6 +8,7 @@
 #include "adze/core/ops.h"
 #include "adze/core/tensor_impl.h"
 #include "adze/kernels/gemm_f32.h"
+#include "adze/kernels/linear_weights_f32.h"
 #include "adze/kernels/parallel.h"
 
 #include "ops/families.h"
@@ -74,13 +75,13 @@ void multiply(const Matrix<float>& a, const Matrix<float>& b, const float* bias,
                     b.data, ob.leading, out, std::max<std::int64_t>(b.columns, 1), {.bias = bias});
 }
 
-// The weight of a linear layer in the order that products with few rows read fastest. Making it
-// costs as much as some such products, so that a weight that changes with every use, as in
-// training, never gets there.
+// The weight of a linear layer in the order that its products read fastest, without its zero blocks
+// if there are many. Making it costs as much as some products, so that a weight that changes with
+// every use, as in training, never gets there.
 class KeptWeight {
  public:
   // The packed weight from the second call on, before that nullptr.
-  const kernels::PackedF32Weights* packed(const Tensor& weight) const {
+  const kernels::LinearWeightsF32* packed(const Tensor& weight) const {
     std::lock_guard lock(state_->mutex);
     if (!state_->used) {
       state_->used = true;
@@ -97,25 +98,22 @@ class KeptWeight {
   struct State {
     std::mutex mutex;
     bool used = false;
-    std::optional<kernels::PackedF32Weights> packed;
+    std::optional<kernels::LinearWeightsF32> packed;
   };
   std::unique_ptr<State> state_ = std::make_unique<State>();
 };
-
-// True if a packed weight makes `rows` products with it faster.
-bool worth_packing(std::int64_t rows, const Tensor& weight) {
-  constexpr std::int64_t most_rows = 32, fewest_values = 512;
-  return rows <= most_rows && weight.numel() >= fewest_values;
-}
 
 // out = x · weightᵀ + bias, all of them contiguous; the same bits with and without a packed weight.
 void multiply_linear(const Tensor& x, std::int64_t rows, const Tensor& weight, const float* bias,
                      float* out) {
   const std::int64_t n = weight.size(0), k = weight.size(1);
-  if (worth_packing(rows, weight)) {
+  constexpr std::int64_t fewest_values = 512;
+  // Memory of somebody else may change without a word.
+  if (weight.numel() >= fewest_values && !weight.impl().storage->is_borrowed()) {
     const auto kept =
         (*weight.impl().derived).get<KeptWeight>(weight.version(), [] { return KeptWeight(); });
-    if (const kernels::PackedF32Weights* packed = kept->packed(weight)) {
+    const kernels::LinearWeightsF32* packed = kept->packed(weight);
+    if (packed && packed->worth(rows)) {
       kernels::gemm_f32(x.data<float>(), k, rows, *packed, bias, false, out, n);
       return;
     }

@@ -22,6 +22,8 @@ class Storage {
 
   std::byte* data() const { return data_; }
   std::size_t bytes() const { return bytes_; }
+  /// True if the memory is somebody else's, who may write to it.
+  bool is_borrowed() const { return owner_ != nullptr; }
   std::uint64_t version() const { return version_.load(std::memory_order_relaxed); }
   /// Writers need the caller's lock, so that this need not be one atomic step.
   void bump_version() { version_.store(version() + 1, std::memory_order_relaxed); }
