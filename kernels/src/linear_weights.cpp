@@ -166,6 +166,7 @@ void LinearWeights::unpack(std::int8_t* w, std::int64_t ldw) const {
 
 std::string LinearWeights::kernel(std::int64_t m, std::int32_t max_activation) const {
   const LayoutChoice& choice = data_->choice(m);
+  const Form& form = data_->form(m);
   const auto kernels =
       choice.sparse ? sparse_u8s8_kernels({m, choice.block})
                     : gemm_u8s8_kernels({m, n(), k(), max_activation, form.dense.typical_weight()});
