@@ -250,6 +250,25 @@ void run_jobs(const Call& call, const SparseKernel& kernel, const SparseForm& fo
   }
 }
 
+/// The largest activation of a block, or what is promised if that is low; above low_bound it may be
+/// any number above.
+std::int32_t largest(const Block& block, std::int64_t rows, std::int64_t k, std::int32_t promised) {
+  const auto scan = [&](std::int32_t enough) {
+    std::int32_t most = 0;
+    for (std::int64_t i = 0; i < rows && most <= enough; ++i) {
+      most = std::max(most, helpers().most(block.a + i * block.lda, k));
+    }
+    return most;
+  };
+#ifndef NDEBUG
+  if (promised < 255 && scan(promised) > promised) {
+    throw std::runtime_error("gemm_u8s8: an activation is above the promised a_max " +
+                             std::to_string(promised));
+  }
+#endif
+  return promised <= detail::low_bound ? promised : scan(detail::low_bound);
+}
+
 void run(const Call& call, const Part& part) {
   const SparseWeightsData& w = *call.w;
   const std::int64_t unit = w.block.cols == long_word ? long_word : word;
@@ -264,11 +283,7 @@ void run(const Call& call, const Part& part) {
 
     const SparseForm* form = nullptr;
     if (kernel.windows) {
-      std::int32_t most = 0;
-      for (std::int64_t i = 0; i < rows && most <= 127; ++i) {
-        most = std::max(most, helpers().most(block.a + i * block.lda, w.k));
-      }
-      form = &w.bounded_form(most);
+      form = &w.bounded_form(largest(block, rows, w.k, call.stage.plain->a_max));
     } else {
       form = &w.form(0);
     }
@@ -392,6 +407,7 @@ void gemm_f32s8(const float* a, std::int64_t lda, std::int64_t m, const Affine& 
   activations.ld = lda;
   OutputStage with_zero_point = stage;
   with_zero_point.a_zero_point = a_params.zero_point;
+  with_zero_point.a_max = a_params.qmax;
   run_all(activations, m, weights, with_zero_point, out, ldo);
 }
 

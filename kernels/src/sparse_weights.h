@@ -47,6 +47,9 @@ struct SparseForm {
 std::unique_ptr<SparseForm> pack_sparse(const std::int8_t* w, std::int64_t n, std::int64_t k,
                                         std::int64_t ldw, BlockShape block, std::int32_t bound);
 
+/// Activations up to this are low: two weights of any size times two of them fit int16.
+constexpr std::int32_t low_bound = 128;
+
 struct SparseWeightsData {
   std::int64_t n = 0;
   std::int64_t k = 0;
@@ -55,10 +58,10 @@ struct SparseWeightsData {
   std::int64_t nonzero_blocks = 0;
   std::vector<std::int32_t> sums;  ///< a multiple of 16 values
 
-  /// The form in which windows are ruled by the bound: 0 (no windows), 127 or 255. Made at the
-  /// first call.
+  /// The form in which windows are ruled by the bound: 0 (no windows), low_bound or 255. Made at
+  /// the first call.
   const SparseForm& form(std::int32_t bound) const;
-  /// The form to use for activations up to `most`: that for 127 only where it pays.
+  /// The form to use for activations up to `most`: that for low ones only where it pays.
   const SparseForm& bounded_form(std::int32_t most) const;
   std::int64_t bytes() const;
   void unpack(std::int8_t* w, std::int64_t ldw) const;
@@ -67,7 +70,7 @@ struct SparseWeightsData {
 
  private:
   static constexpr int slots = 3;
-  static int slot(std::int32_t bound) { return bound == 0 ? 0 : bound <= 127 ? 1 : 2; }
+  static int slot(std::int32_t bound) { return bound == 0 ? 0 : bound <= low_bound ? 1 : 2; }
 
   mutable std::mutex mutex_;
   mutable std::unique_ptr<SparseForm> owned_[slots];

@@ -332,6 +332,26 @@ TEST_CASE("float activations of a sparse product are quantized while they are re
   });
 }
 
+TEST_CASE("a promise about activations changes no result of a sparse product",
+          "[kernels][gemm][sparse]") {
+  for_each_isa([](Isa isa) {
+    CAPTURE(name(isa));
+    for (const BlockShape& block : sparse_block_shapes()) {
+      for (std::int32_t promised : {127, 128, 200, 255}) {
+        CAPTURE(block.rows, block.cols, promised);
+        const Case x{
+            20,   40,   200,   block, 50, Values::random, WeightZeroPoint::none, OutputType::s32,
+            true, true, false, 0};
+        Inputs in(x, 6);
+        for (std::uint8_t& v : in.a) v = static_cast<std::uint8_t>(v % (promised + 1));
+        in.a[7] = static_cast<std::uint8_t>(promised);
+        in.stage.a_max = promised;
+        CHECK(check(x, in) == "");
+      }
+    }
+  });
+}
+
 TEST_CASE("sparse weights serve calls on several threads at once", "[kernels][gemm][sparse]") {
   for_each_isa([](Isa isa) {
     CAPTURE(name(isa));

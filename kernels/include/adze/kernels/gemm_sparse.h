@@ -42,7 +42,7 @@ struct SparseWeightsF32Data;
 /// not all zero are held, in the order the kernels read them.
 ///
 /// Immutable; copies share. On instruction sets that sum in 16 bits the order of the blocks comes
-/// with a proof that no sum overflows. The proof depends on the largest activation (up to 127, or
+/// with a proof that no sum overflows. The proof depends on the largest activation (up to 128, or
 /// any); a call that needs another order than those held adds it, once.
 class SparseWeights {
  public:
