@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "broadcast_row_avx2.h"
 #include "gemm_sparse_kernel.h"
 #include "unroll.h"
 
@@ -16,21 +17,14 @@ struct SparseChannels {
   using V = typename D::V;
   static constexpr int height = NV * D::lanes;
   static constexpr int unit_bytes = 4 * height;
+  static constexpr int tile_columns = R == 1 ? 128 : 64;
   /// Few sums at a time wait for each other: more of them, added at the end.
   static constexpr int chains = NV * R >= D::chains ? 1 : D::chains / (NV * R);
 
-  struct Rows {
-    std::int64_t ld, ld3, ld5, ld7;
-    template <int r>
-    [[gnu::always_inline]] inline V get(const std::uint8_t* p) const {
-      return D::template row<r>(p, ld, ld3, ld5, ld7);
-    }
-  };
-
   /// One window of W units.
   template <int W>
-  [[gnu::always_inline]] static inline void window(V (&acc)[chains][NV][R], const Rows& rows,
-                                                   const std::uint8_t* a,
+  [[gnu::always_inline]] static inline void window(V (&acc)[chains][NV][R],
+                                                   const RowDistances& rows, const std::uint8_t* a,
                                                    const std::uint16_t* index,
                                                    const std::int8_t* w) {
     const std::uint8_t* p[W];
@@ -39,7 +33,7 @@ struct SparseChannels {
     if constexpr (chains > 1) {
       unroll<W>([&](auto u) __attribute__((always_inline)) {
         unroll<R>([&](auto r) __attribute__((always_inline)) {
-          const V x = rows.template get<r>(p[u]);
+          const V x = broadcast_row_avx2<r, V>(p[u], rows);
           unroll<NV>([&](auto v) __attribute__((always_inline)) {
             V& sum = acc[u % chains][v][r];
             sum = D::end(sum, D::first(sum, x, D::load(w + u * unit_bytes + 4 * D::lanes * v)));
@@ -56,7 +50,7 @@ struct SparseChannels {
       unroll<R>([&](auto r) __attribute__((always_inline)) {
         V sum[NV];
         unroll<W>([&](auto u) __attribute__((always_inline)) {
-          const V x = rows.template get<r>(p[u]);
+          const V x = broadcast_row_avx2<r, V>(p[u], rows);
           unroll<NV>([&](auto v) __attribute__((always_inline)) {
             sum[v] = u == 0 ? D::first(acc[0][v][r], x, weights[u][v])
                             : D::next(sum[v], x, weights[u][v]);
@@ -71,14 +65,15 @@ struct SparseChannels {
 
   static void run(const SparseJob& x) {
     const SparseView& w = *x.w;
-    const Rows rows{x.lda, 3 * x.lda, 5 * x.lda, 7 * x.lda};
-    alignas(64) std::int32_t tile[R * height];
+    const RowDistances rows(x.lda);
+    alignas(64) std::int32_t tile[R * tile_columns];
     for (std::int64_t kb = 0; kb < w.k_blocks; ++kb) {
       const std::uint8_t* a = x.a + kb * w.k_block;
       const bool last = kb + 1 == w.k_blocks;
       const SparseList* list = w.lists + kb * w.groups + x.group_begin;
       const std::uint16_t* index = w.index + list->first;
       const std::int8_t* values = w.values + std::int64_t{list->first} * unit_bytes;
+      int column = 0;
       for (std::int64_t g = x.group_begin; g < x.group_end; ++g, ++list) {
         std::int32_t* partial = x.partial + g * (R * height);
         V acc[chains][NV][R];
@@ -100,20 +95,24 @@ struct SparseChannels {
         const std::int8_t* end = w.values + std::int64_t{list[1].first} * unit_bytes;
         for (; values < end; ++index, values += unit_bytes) window<1>(acc, rows, a, index, values);
 
-        std::int32_t* to = last ? tile : partial;
+        std::int32_t* to = last ? tile + column : partial;
+        const std::int64_t ld = last ? tile_columns : height;
         unroll<NV>([&](auto v) __attribute__((always_inline)) {
           unroll<R>([&](auto r) __attribute__((always_inline)) {
             V sum = acc[0][v][r];
             unroll<chains - 1>([&](auto c) __attribute__((always_inline)) {
               sum = D::add(sum, acc[c + 1][v][r]);
             });
-            D::store(to + r * height + D::lanes * v, sum);
+            D::store(to + r * ld + D::lanes * v, sum);
           });
         });
-        if (last) {
-          const std::int64_t left = w.n - g * height;
-          x.store(tile, height, R, g * height, left < height ? static_cast<int>(left) : height,
+        column += height;
+        if (last && (column == tile_columns || g + 1 == x.group_end)) {
+          const std::int64_t channel = (g + 1) * height - column;
+          const std::int64_t left = w.n - channel;
+          x.store(tile, tile_columns, R, channel, left < column ? static_cast<int>(left) : column,
                   x.out);
+          column = 0;
         }
       }
     }

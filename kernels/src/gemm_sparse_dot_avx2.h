@@ -30,29 +30,6 @@ struct DotAvx2 {
   static V end(V acc, V sum) {
     return _mm256_add_epi32(acc, _mm256_madd_epi16(sum, _mm256_set1_epi16(1)));
   }
-
-  /// Row `r` of p: a load with base and index. Left to itself the compiler keeps a pointer for each
-  /// row and has no registers left for the sums.
-  template <int r>
-  [[gnu::always_inline]] static inline V row(const std::uint8_t* p, std::int64_t ld,
-                                             std::int64_t ld3, std::int64_t ld5, std::int64_t ld7) {
-    V v;
-    if constexpr (r == 0) {
-      asm("vbroadcastss (%1), %0" : "=x"(v) : "r"(p));
-    } else if constexpr (r == 1 || r == 3 || r == 5 || r == 7) {
-      asm("vbroadcastss (%1,%2), %0"
-          : "=x"(v)
-          : "r"(p), "r"(r == 1   ? ld
-                        : r == 3 ? ld3
-                        : r == 5 ? ld5
-                                 : ld7));
-    } else if constexpr (r == 4) {
-      asm("vbroadcastss (%1,%2,4), %0" : "=x"(v) : "r"(p), "r"(ld));
-    } else {
-      asm("vbroadcastss (%1,%2,2), %0" : "=x"(v) : "r"(p), "r"(r == 2 ? ld : ld3));
-    }
-    return v;
-  }
 };
 
 }  // namespace adze::kernels

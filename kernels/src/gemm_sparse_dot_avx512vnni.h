@@ -37,27 +37,6 @@ struct DotAvx512Vnni {
   static V first(V acc, V a, V w) { return _mm512_dpbusd_epi32(acc, a, w); }
   static V next(V sum, V a, V w) { return _mm512_dpbusd_epi32(sum, a, w); }
   static V end(V, V sum) { return sum; }
-
-  template <int r>
-  [[gnu::always_inline]] static inline V row(const std::uint8_t* p, std::int64_t ld,
-                                             std::int64_t ld3, std::int64_t ld5, std::int64_t ld7) {
-    V v;
-    if constexpr (r == 0) {
-      asm("vpbroadcastd (%1), %0" : "=v"(v) : "r"(p));
-    } else if constexpr (r == 1 || r == 3 || r == 5 || r == 7) {
-      asm("vpbroadcastd (%1,%2), %0"
-          : "=v"(v)
-          : "r"(p), "r"(r == 1   ? ld
-                        : r == 3 ? ld3
-                        : r == 5 ? ld5
-                                 : ld7));
-    } else if constexpr (r == 4) {
-      asm("vpbroadcastd (%1,%2,4), %0" : "=v"(v) : "r"(p), "r"(ld));
-    } else {
-      asm("vpbroadcastd (%1,%2,2), %0" : "=v"(v) : "r"(p), "r"(r == 2 ? ld : ld3));
-    }
-    return v;
-  }
 };
 
 }  // namespace adze::kernels

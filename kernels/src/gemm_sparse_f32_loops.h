@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "broadcast_row_avx2.h"
 #include "gemm_sparse_f32_kernel.h"
 #include "unroll.h"
 
@@ -26,7 +27,7 @@ struct SparseF32Channels {
   };
 
   [[gnu::always_inline]] static inline void unit(V (&acc)[NV][R], List& list, const float* a,
-                                                 std::int64_t lda) {
+                                                 const RowDistances& lda) {
     const float* x = a + cols * std::int64_t{*list.index};
     unroll<cols>([&](auto j) __attribute__((always_inline)) {
       V w[NV];
@@ -34,7 +35,13 @@ struct SparseF32Channels {
         w[v] = L::load(list.values + j * height + v * L::lanes);
       });
       unroll<R>([&](auto r) __attribute__((always_inline)) {
-        const V value = L::broadcast(x + r * lda + j);
+        const float* at = x + j;
+        V value;
+        if constexpr (R >= 6) {
+          value = broadcast_row_avx2<r, V>(at, lda);
+        } else {
+          value = L::broadcast(at + r * (lda.one / static_cast<std::int64_t>(sizeof(float))));
+        }
         unroll<NV>([&](auto v) __attribute__((always_inline)) {
           acc[v][r] = L::fma(value, w[v], acc[v][r]);
         });
@@ -50,6 +57,7 @@ struct SparseF32Channels {
                                                    std::int64_t g, float* tile) {
     const SparseF32View& w = *x.w;
     const float* a = x.a + kb * w.k_block;
+    const RowDistances lda(x.lda * static_cast<std::int64_t>(sizeof(float)));
     const bool last = kb + 1 == w.k_blocks;
     V acc[G][NV][R];
     List lists[G];
@@ -68,11 +76,11 @@ struct SparseF32Channels {
     });
     if constexpr (G > 1) {
       for (; common > 0; --common) {
-        unroll<G>([&](auto i) __attribute__((always_inline)) { unit(acc[i], lists[i], a, x.lda); });
+        unroll<G>([&](auto i) __attribute__((always_inline)) { unit(acc[i], lists[i], a, lda); });
       }
     }
     unroll<G>([&](auto i) __attribute__((always_inline)) {
-      while (lists[i].units > 0) unit(acc[i], lists[i], a, x.lda);
+      while (lists[i].units > 0) unit(acc[i], lists[i], a, lda);
     });
     unroll<G>([&](auto i) __attribute__((always_inline)) {
       unroll<NV>([&](auto v) __attribute__((always_inline)) {

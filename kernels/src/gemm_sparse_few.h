@@ -23,6 +23,10 @@ struct SparseFew {
     __builtin_memcpy(&x, p, sizeof x);
     return x;
   }
+  /// Where the inputs of a unit lower than 8 begin.
+  static const std::uint8_t* input(const std::uint8_t* a, std::uint16_t index) {
+    return a + index / (panel_index_unit / 4);
+  }
   static V two(__m128i low, __m128i high) {
     return _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
   }
@@ -41,15 +45,49 @@ struct SparseFew {
 
   /// The activations that eight single units meet.
   static V gather(const std::uint8_t* a, const std::uint16_t* index) {
-    __m128i low = _mm_cvtsi32_si128(four(a + 4 * index[0]));
-    __m128i high = _mm_cvtsi32_si128(four(a + 4 * index[4]));
-    low = _mm_insert_epi32(low, four(a + 4 * index[1]), 1);
-    high = _mm_insert_epi32(high, four(a + 4 * index[5]), 1);
-    low = _mm_insert_epi32(low, four(a + 4 * index[2]), 2);
-    high = _mm_insert_epi32(high, four(a + 4 * index[6]), 2);
-    low = _mm_insert_epi32(low, four(a + 4 * index[3]), 3);
-    high = _mm_insert_epi32(high, four(a + 4 * index[7]), 3);
+    __m128i low = _mm_cvtsi32_si128(four(input(a, index[0])));
+    __m128i high = _mm_cvtsi32_si128(four(input(a, index[4])));
+    low = _mm_insert_epi32(low, four(input(a, index[1])), 1);
+    high = _mm_insert_epi32(high, four(input(a, index[5])), 1);
+    low = _mm_insert_epi32(low, four(input(a, index[2])), 2);
+    high = _mm_insert_epi32(high, four(input(a, index[6])), 2);
+    low = _mm_insert_epi32(low, four(input(a, index[3])), 3);
+    high = _mm_insert_epi32(high, four(input(a, index[7])), 3);
     return two(low, high);
+  }
+
+  /// Adds `left` single units of 1 × 4, eight at a time: lanes are units. Goes on to what follows.
+  [[gnu::always_inline]] static inline V units(V acc, std::int64_t left,
+                                               const std::uint16_t*& index,
+                                               const std::int8_t*& values, const std::uint8_t* a) {
+    for (; left >= 8; left -= 8, index += 8, values += 32) {
+      acc = dot(acc, gather(a, index), D::load(values));
+    }
+    if (left > 0) {
+      const V some = _mm256_and_si256(first_lanes(static_cast<int>(left)), D::load(values));
+      std::uint16_t own[8] = {};
+      for (int i = 0; i < left; ++i) own[i] = index[i];
+      acc = dot(acc, gather(a, own), some);
+      index += left;
+      values += 4 * left;
+    }
+    return acc;
+  }
+
+  /// Adds blocks of 1 × 16, two at a time. Goes on to what follows.
+  [[gnu::always_inline]] static inline V blocks(V acc, int left, const std::uint16_t*& index,
+                                                const std::int8_t*& values, const std::uint8_t* a) {
+    for (; left >= 2; left -= 2, index += 8, values += 32) {
+      acc =
+          dot(acc, two(load128(input(a, index[0])), load128(input(a, index[4]))), D::load(values));
+    }
+    if (left > 0) {
+      acc = dot(acc, two(load128(input(a, index[0])), _mm_setzero_si128()),
+                two(load128(values), _mm_setzero_si128()));
+      index += 4;
+      values += 16;
+    }
+    return acc;
   }
 
   /// One channel, one row, units of 1 × 4: lanes are units.
@@ -61,30 +99,17 @@ struct SparseFew {
     std::int64_t left = list[1].first - list[0].first;
     V acc = D::zero();
     if constexpr (contiguous) {
-      int quads = list->quads;
-      left -= 4 * quads;
-      for (; quads >= 2; quads -= 2, index += 8, values += 32) {
-        acc = dot(acc, two(load128(a + 4 * index[0]), load128(a + 4 * index[4])), D::load(values));
-      }
-      if (quads > 0) {
-        acc = dot(acc, two(load128(a + 4 * index[0]), _mm_setzero_si128()),
-                  two(load128(values), _mm_setzero_si128()));
-        index += 4;
-        values += 16;
-      }
+      acc = blocks(acc, list->quads, index, values, a);
+      left -= 4 * list->quads;
+      const int pairs = 2 * list->pairs;
+      if (pairs > 0) acc = units(acc, pairs, index, values, a);
+      left -= pairs;
+      const int more = list->double_pairs + list->quadruples;
+      acc = blocks(acc, more, index, values, a);
+      left -= 4 * more;
     }
-    for (; left >= 8; left -= 8, index += 8, values += 32) {
-      acc = dot(acc, gather(a, index), D::load(values));
-    }
-    if (left > 0) {
-      const V some = _mm256_and_si256(first_lanes(static_cast<int>(left)), D::load(values));
-      alignas(16) std::uint16_t own[8] = {};
-      for (int i = 0; i < left; ++i) own[i] = index[i];
-      acc = dot(acc, gather(a, own), some);
-    }
-    return acc;
+    return units(acc, left, index, values, a);
   }
-
   template <bool contiguous>
   static void run_channels(const SparseJob& x) {
     const SparseView& w = *x.w;
@@ -122,36 +147,45 @@ struct SparseFew {
     const SparseView& w = *x.w;
     alignas(32) std::int32_t tile[R * 8] = {};
     for (std::int64_t g = x.group_begin; g < x.group_end; ++g) {
-      V acc[R];
-      unroll<R>([&](auto r) __attribute__((always_inline)) { acc[r] = D::zero(); });
+      V acc[R], more[R];  // two sums wait less for each other than one
+      unroll<R>([&](auto r) __attribute__((always_inline)) { acc[r] = more[r] = D::zero(); });
       for (std::int64_t kb = 0; kb < w.k_blocks; ++kb) {
         const SparseList* list = w.lists + kb * w.groups + g;
         const std::uint8_t* a = x.a + kb * w.k_block;
         const std::uint16_t* index = w.index + list[0].first;
         const std::int8_t* values = w.values + 16 * std::int64_t{list[0].first};
         std::int64_t left = list[1].first - list[0].first;
-        for (; left >= 2; left -= 2, index += 2, values += 32) {
+        const auto add_two = [&](V(&sums)[R]) __attribute__((always_inline)) {
           const V weights = D::load(values);
-          const std::uint8_t* p0 = a + 4 * index[0];
-          const std::uint8_t* p1 = a + 4 * index[1];
+          const std::uint8_t* p0 = input(a, index[0]);
+          const std::uint8_t* p1 = input(a, index[1]);
           unroll<R>([&](auto r) __attribute__((always_inline)) {
             const V both = _mm256_blend_epi32(D::broadcast(p0 + r * x.lda),
                                               D::broadcast(p1 + r * x.lda), 0xf0);
-            acc[r] = dot(acc[r], both, weights);
+            sums[r] = dot(sums[r], both, weights);
           });
+          left -= 2;
+          index += 2;
+          values += 32;
+        };
+        while (left >= 4) {
+          add_two(acc);
+          add_two(more);
         }
+        if (left >= 2) add_two(acc);
         if (left > 0) {
           const V weights = two(load128(values), _mm_setzero_si128());
           unroll<R>([&](auto r) __attribute__((always_inline)) {
-            acc[r] = dot(acc[r], D::broadcast(a + 4 * index[0] + r * x.lda), weights);
+            acc[r] = dot(acc[r], D::broadcast(input(a, index[0]) + r * x.lda), weights);
           });
         }
       }
       const __m128i begin = load128(x.start + 4 * g);
       const int half = g % 2 == 0 ? 0 : 4;
       unroll<R>([&](auto r) __attribute__((always_inline)) {
+        const V both = D::add(acc[r], more[r]);
         const __m128i sum =
-            _mm_add_epi32(_mm256_castsi256_si128(acc[r]), _mm256_extracti128_si256(acc[r], 1));
+            _mm_add_epi32(_mm256_castsi256_si128(both), _mm256_extracti128_si256(both, 1));
         _mm_store_si128(reinterpret_cast<__m128i*>(tile + r * 8 + half), _mm_add_epi32(sum, begin));
       });
       if (half == 4 || g + 1 == x.group_end) {

@@ -35,6 +35,10 @@ void store256(void* p, __m256i x) {
   unroll<8>([&](auto i) __attribute__((always_inline)) { r[i] = s[i]; });
 }
 
+constexpr std::int64_t size_of(OutputType type) {
+  return type == OutputType::u8 || type == OutputType::s8 ? 1 : 4;
+}
+
 /// The output stage for 8 channels.
 template <OutputType type, bool by_row>
 struct Stage {
@@ -113,45 +117,123 @@ template <OutputType type, int R>
   }
 }
 
-constexpr std::int64_t size_of(OutputType type) {
-  return type == OutputType::u8 || type == OutputType::s8 ? 1 : 4;
-}
-
 template <OutputType type, bool by_row, int R>
 [[gnu::always_inline]] inline void finish(__m256i (&v)[R], const Stage<type, by_row>& stage,
-                                          const SparseOutput& out, int row, std::int64_t channel,
-                                          int columns) {
+                                          const SparseOutput& out, bool relu, int row,
+                                          std::int64_t channel, int columns) {
   unroll<R>([&](auto i) __attribute__((always_inline)) {
-    v[i] = stage.value(v[i], by_row ? out.row_sums[row + i] : 0, out.stage->relu);
+    v[i] = stage.value(v[i], by_row ? out.row_sums[row + i] : 0, relu);
   });
   store_rows<type, R>(v, columns, out.out + (row * out.ldo + channel) * size_of(type),
                       out.ldo * size_of(type));
 }
 
+/// 32 bytes from 4 registers of values, in order.
+template <OutputType type>
+[[gnu::always_inline]] inline __m256i to_bytes(__m256i v0, __m256i v1, __m256i v2, __m256i v3) {
+  const __m256i a = _mm256_packs_epi32(v0, v1), b = _mm256_packs_epi32(v2, v3);
+  return type == OutputType::u8 ? _mm256_packus_epi16(a, b) : _mm256_packs_epi16(a, b);
+}
+
+// Copies of the stage and the output, here and below, tell the compiler that stored bytes do not
+// change them.
+
+/// 32 channels at a time, as far as there are so many; how many channels are done.
+template <OutputType type, bool by_row>
+int store_bytes(const std::int32_t* sums, std::int64_t ld, int rows, std::int64_t channel,
+                int columns, const SparseOutput& to) {
+  const SparseOutput out = to;
+  const SparseStage own = *to.stage;
+  const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+  int c = 0;
+  for (; c + 32 <= columns; c += 32) {
+    for (int i = 0; i < rows; ++i) {
+      __m256i v[4];
+      unroll<4>([&](auto j) __attribute__((always_inline)) {
+        const Stage<type, by_row> stage(own, channel + c + 8 * j);
+        v[j] = stage.value(load(sums + i * ld + c + 8 * j), by_row ? out.row_sums[i] : 0, false);
+      });
+      store256(out.out + i * out.ldo + channel + c,
+               _mm256_permutevar8x32_epi32(to_bytes<type>(v[0], v[1], v[2], v[3]), order));
+    }
+  }
+  return c;
+}
+
 template <OutputType type, bool by_row>
 void store_tile(const std::int32_t* sums, std::int64_t ld, int rows, std::int64_t channel,
-                int columns, const SparseOutput& out) {
-  for (int c = 0; c < columns; c += 8) {
-    const Stage<type, by_row> stage(*out.stage, channel + c);
+                int columns, const SparseOutput& to) {
+  int c = 0;
+  if constexpr (size_of(type) == 1) {
+    c = store_bytes<type, by_row>(sums, ld, rows, channel, columns, to);
+  }
+  const SparseOutput out = to;
+  const SparseStage own = *to.stage;
+  for (; c < columns; c += 8) {
+    const Stage<type, by_row> stage(own, channel + c);
     int i = 0;
     for (; i + 4 <= rows; i += 4) {
       __m256i v[4];
       unroll<4>([&](auto r)
                     __attribute__((always_inline)) { v[r] = load(sums + (i + r) * ld + c); });
-      finish<type, by_row, 4>(v, stage, out, i, channel + c, columns - c);
+      finish<type, by_row, 4>(v, stage, out, own.relu, i, channel + c, columns - c);
     }
     for (; i < rows; ++i) {
       __m256i v[1] = {load(sums + i * ld + c)};
-      finish<type, by_row, 1>(v, stage, out, i, channel + c, columns - c);
+      finish<type, by_row, 1>(v, stage, out, own.relu, i, channel + c, columns - c);
     }
+  }
+}
+
+/// 16 channels of 8 rows, of which `rows` exist: lanes are rows, and only bytes are transposed.
+template <OutputType type>
+void store_transposed_bytes(const std::int32_t* sums, std::int64_t ld, int rows,
+                            std::int64_t channel, const SparseOutput& to) {
+  const SparseOutput out = to;
+  const SparseStage s = *to.stage;
+  const __m256 lowest = _mm256_set1_ps(s.lowest), highest = _mm256_set1_ps(s.highest);
+  const __m256i zero_point = _mm256_set1_epi32(s.zero_point);
+  const __m256i order = _mm256_broadcastsi128_si256(
+      _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+  for (int i = 0; i < rows; i += 8) {
+    __m256i z[4];  // 4 rows × 4 channels in each half
+    unroll<4>([&](auto j) __attribute__((always_inline)) {
+      __m256i q[4];
+      unroll<4>([&](auto c) __attribute__((always_inline)) {
+        const __m256 x = _mm256_cvtepi32_ps(load(sums + (4 * j + c) * ld + i));
+        __m256 v =
+            _mm256_mul_ps(_mm256_add_ps(x, _mm256_broadcast_ss(s.bias + channel + 4 * j + c)),
+                          _mm256_broadcast_ss(s.multipliers + channel + 4 * j + c));
+        v = _mm256_and_ps(v, _mm256_cmp_ps(v, v, _CMP_ORD_Q));
+        v = _mm256_min_ps(highest, _mm256_max_ps(lowest, v));
+        q[c] = _mm256_add_epi32(_mm256_cvtps_epi32(v), zero_point);
+      });
+      z[j] = _mm256_shuffle_epi8(to_bytes<type>(q[0], q[1], q[2], q[3]), order);
+    });
+    const __m256i a = _mm256_unpacklo_epi32(z[0], z[1]), b = _mm256_unpackhi_epi32(z[0], z[1]);
+    const __m256i c = _mm256_unpacklo_epi32(z[2], z[3]), d = _mm256_unpackhi_epi32(z[2], z[3]);
+    const __m256i r[4] = {_mm256_unpacklo_epi64(a, c), _mm256_unpackhi_epi64(a, c),
+                          _mm256_unpacklo_epi64(b, d), _mm256_unpackhi_epi64(b, d)};
+    unroll<8>([&](auto k) __attribute__((always_inline)) {
+      if (i + k < rows) {
+        const __m128i row =
+            k < 4 ? _mm256_castsi256_si128(r[k % 4]) : _mm256_extracti128_si256(r[k % 4], 1);
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(out.out + (i + k) * out.ldo + channel), row);
+      }
+    });
   }
 }
 
 template <OutputType type, bool by_row>
 void store_transposed_tile(const std::int32_t* sums, std::int64_t ld, int rows,
-                           std::int64_t channel, int columns, const SparseOutput& out) {
+                           std::int64_t channel, int columns, const SparseOutput& to) {
+  if constexpr (size_of(type) == 1 && !by_row) {
+    if (columns == 16) return store_transposed_bytes<type>(sums, ld, rows, channel, to);
+  }
+  const SparseOutput out = to;
+  const SparseStage own = *to.stage;
   for (int c = 0; c < columns; c += 8) {
-    const Stage<type, by_row> stage(*out.stage, channel + c);
+    const Stage<type, by_row> stage(own, channel + c);
     for (int i = 0; i < rows; i += 8) {
       __m256i v[8];
       unroll<8>([&](auto j)
@@ -160,12 +242,12 @@ void store_transposed_tile(const std::int32_t* sums, std::int64_t ld, int rows,
       if (i + 8 <= rows) {
         unroll<2>([&](auto h) __attribute__((always_inline)) {
           __m256i four[4] = {v[4 * h], v[4 * h + 1], v[4 * h + 2], v[4 * h + 3]};
-          finish<type, by_row, 4>(four, stage, out, i + 4 * h, channel + c, columns - c);
+          finish<type, by_row, 4>(four, stage, out, own.relu, i + 4 * h, channel + c, columns - c);
         });
       } else {
         for (int r = 0; r < rows - i; ++r) {
           __m256i one[1] = {v[r]};
-          finish<type, by_row, 1>(one, stage, out, i + r, channel + c, columns - c);
+          finish<type, by_row, 1>(one, stage, out, own.relu, i + r, channel + c, columns - c);
         }
       }
     }

@@ -12,18 +12,25 @@ namespace adze::kernels {
 /// The units of one group of channels within one block of inputs: first the quads (windows of four
 /// units of which 16-bit sums may be added before they are widened), then the pairs, then single
 /// units up to the beginning of the next list.
+///
+/// Blocks of 1 × 16 are four units with neighbouring inputs: quads are such blocks, and between
+/// pairs and single units stand the blocks that are two pairs, then those that are four single
+/// units.
 struct SparseList {
   std::uint32_t first;  ///< number of the first unit
   std::uint16_t quads;
   std::uint16_t pairs;
+  std::uint16_t double_pairs;
+  std::uint16_t quadruples;
 };
 
 /// Kept blocks as kernels read them.
 ///
 /// A unit is `height` channels × 4 inputs, 4 bytes for each channel; it stands for 4 consecutive
-/// inputs from k_block * kb + 4 * index on or, if index_size is 4, for the four inputs that its
-/// four indices name. Channels of a group are consecutive. List kb * groups + g is that of group g
-/// in block kb of inputs; a last, empty list ends them.
+/// inputs from k_block * kb + 4 * index / index_unit on or, if index_size is 4, for the four inputs
+/// that its four indices name. An index_unit of 16 suits panels: addressing modes do the rest.
+/// Channels of a group are consecutive. List kb * groups + g is that of group g in block kb of
+/// inputs; a last, empty list ends them.
 struct SparseView {
   std::int64_t n, k;
   std::int64_t groups;
@@ -31,10 +38,13 @@ struct SparseView {
   std::int64_t k_block;  ///< inputs of a block, a multiple of 16
   int height;
   int index_size;  ///< indices of a unit: 1 or 4
+  int index_unit;  ///< 1, or 16 for units lower than 8
   const SparseList* lists;
   const std::uint16_t* index;
   const std::int8_t* values;  ///< readable 64 bytes beyond the end
 };
+
+constexpr int panel_index_unit = 16;  ///< SparseView::index_unit of units lower than 8
 
 /// The output stage made ready for all channels; arrays hold a multiple of 16.
 struct SparseStage {
@@ -68,7 +78,7 @@ struct SparseJob {
   const std::int32_t* start;            ///< for each channel: what sums begin with
   std::int32_t* partial;  ///< if w->k_blocks > 1: all groups' channels × rows of a panel
   SparseOutput out;
-  /// Stores sums[i * ld + c] for channels from `channel` on, columns <= 16 of them; readable up to
+  /// Stores sums[i * ld + c] for channels from `channel` on, columns of them; readable up to
   /// a multiple of 8 columns.
   void (*store)(const std::int32_t* sums, std::int64_t ld, int rows, std::int64_t channel,
                 int columns, const SparseOutput& out);

@@ -18,26 +18,39 @@ struct SparsePanel {
   static constexpr std::int64_t step = 4 * width;
   static constexpr int unit_bytes = 4 * H;
   static constexpr int tile_columns = 16;
+  /// Few sums at a time wait for each other: more of them, added at the end.
+  static constexpr int chains = H * NV >= D::chains ? 1 : D::chains / (H * NV);
 
   /// One window of W units.
   template <int W>
-  [[gnu::always_inline]] static inline void window(V (&acc)[H][NV], const std::uint8_t* a,
+  [[gnu::always_inline]] static inline void window(V (&acc)[chains][H][NV], const std::uint8_t* a,
                                                    const std::uint16_t* index,
                                                    const std::int8_t* w) {
     const std::uint8_t* p[W];
     unroll<W>([&](auto u) __attribute__((always_inline)) {
-      p[u] = contiguous && W == 4 ? a + step * index[0] + step * u : a + step * index[u];
+      const std::int64_t at = index[contiguous && W == 4 ? 0 : static_cast<int>(u)];
+      p[u] = a + at * (step / panel_index_unit) + (contiguous && W == 4 ? step * u : 0);
     });
-    if constexpr (H == 1) {
+    if constexpr (chains > 1) {
+      unroll<W>([&](auto u) __attribute__((always_inline)) {
+        unroll<H>([&](auto c) __attribute__((always_inline)) {
+          const V weight = D::broadcast(w + u * unit_bytes + 4 * c);
+          unroll<NV>([&](auto v) __attribute__((always_inline)) {
+            V& sum = acc[u % chains][c][v];
+            sum = D::end(sum, D::first(sum, D::load(p[u] + 4 * D::lanes * v), weight));
+          });
+        });
+      });
+    } else if constexpr (H == 1) {
       V weights[W];
       unroll<W>([&](auto u)
                     __attribute__((always_inline)) { weights[u] = D::broadcast(w + 4 * u); });
       unroll<NV>([&](auto v) __attribute__((always_inline)) {
-        V sum = D::first(acc[0][v], D::load(p[0] + 4 * D::lanes * v), weights[0]);
+        V sum = D::first(acc[0][0][v], D::load(p[0] + 4 * D::lanes * v), weights[0]);
         unroll<W - 1>([&](auto u) __attribute__((always_inline)) {
           sum = D::next(sum, D::load(p[u + 1] + 4 * D::lanes * v), weights[u + 1]);
         });
-        acc[0][v] = D::end(acc[0][v], sum);
+        acc[0][0][v] = D::end(acc[0][0][v], sum);
       });
     } else {
       V x[W][NV];
@@ -52,11 +65,11 @@ struct SparsePanel {
           weights[u] = D::broadcast(w + u * unit_bytes + 4 * c);
         });
         unroll<NV>([&](auto v) __attribute__((always_inline)) {
-          V sum = D::first(acc[c][v], x[0][v], weights[0]);
+          V sum = D::first(acc[0][c][v], x[0][v], weights[0]);
           unroll<W - 1>([&](auto u) __attribute__((always_inline)) {
             sum = D::next(sum, x[u + 1][v], weights[u + 1]);
           });
-          acc[c][v] = D::end(acc[c][v], sum);
+          acc[0][c][v] = D::end(acc[0][c][v], sum);
         });
       });
     }
@@ -74,11 +87,17 @@ struct SparsePanel {
       int column = 0;
       for (std::int64_t g = x.group_begin; g < x.group_end; ++g, ++list) {
         std::int32_t* partial = x.partial + g * (H * width);
-        V acc[H][NV];
+        V acc[chains][H][NV];
         unroll<H>([&](auto c) __attribute__((always_inline)) {
           unroll<NV>([&](auto v) __attribute__((always_inline)) {
-            acc[c][v] =
+            acc[0][c][v] =
                 kb == 0 ? D::all(x.start[g * H + c]) : D::load(partial + c * width + D::lanes * v);
+          });
+        });
+        unroll<chains - 1>([&](auto i) __attribute__((always_inline)) {
+          unroll<H>([&](auto c) __attribute__((always_inline)) {
+            unroll<NV>([&](auto v)
+                           __attribute__((always_inline)) { acc[i + 1][c][v] = D::zero(); });
           });
         });
         for (int i = list->quads; i > 0; --i, index += 4, values += 4 * unit_bytes) {
@@ -87,13 +106,23 @@ struct SparsePanel {
         for (int i = list->pairs; i > 0; --i, index += 2, values += 2 * unit_bytes) {
           window<2>(acc, a, index, values);
         }
+        if constexpr (contiguous) {
+          for (int i = list->double_pairs; i > 0; --i, index += 4, values += 4 * unit_bytes) {
+            window<2>(acc, a, index, values);
+            window<2>(acc, a, index + 2, values + 2 * unit_bytes);
+          }
+        }
         const std::int8_t* end = w.values + std::int64_t{list[1].first} * unit_bytes;
         for (; values < end; ++index, values += unit_bytes) window<1>(acc, a, index, values);
 
         std::int32_t* to = last ? tile + column * width : partial;
         unroll<H>([&](auto c) __attribute__((always_inline)) {
           unroll<NV>([&](auto v) __attribute__((always_inline)) {
-            D::store(to + c * width + D::lanes * v, acc[c][v]);
+            V sum = acc[0][c][v];
+            unroll<chains - 1>([&](auto i) __attribute__((always_inline)) {
+              sum = D::add(sum, acc[i + 1][c][v]);
+            });
+            D::store(to + c * width + D::lanes * v, sum);
           });
         });
         column += H;

@@ -101,7 +101,7 @@ void run(const SparseJob& x) {
             const std::uint16_t* index = w.index + u * w.index_size;
             const std::int8_t* values = w.values + (u * w.height + c) * 4;
             for (int j = 0; j < 4; ++j) {
-              const int at = w.index_size == 4 ? index[j] : index[0] * 4 + j;
+              const int at = w.index_size == 4 ? index[j] : index[0] / w.index_unit * 4 + j;
               sum += static_cast<std::uint32_t>(a[at] * values[j]);
             }
           }

@@ -23,8 +23,9 @@ using detail::PackedWeightsData;
 // Best first.
 const U8S8Kernel* const kernels[] = {
 #if defined(__x86_64__)
-    &u8s8_gemm_4x16c4_avx2,
-    &u8s8_gemm_3x16c4_wide_avx2,
+    &u8s8_gemm_avx512vnni,     &u8s8_gemm_ymm_avx512vnni,  &u8s8_gemm_avxvnni,
+    &u8s8_gemm_windows_avx512, &u8s8_gemm_windows_avx2,    &u8s8_gemm_rows_avx2,
+    &u8s8_gemm_wide_avx2,      &u8s8_gemm_wide_plain_avx2,
 #endif
     &u8s8_gemm_scalar,
 };
@@ -45,22 +46,28 @@ const char* why_not(const U8S8Kernel& kernel, const GemmU8S8Problem& problem) {
   return kernel.why_not(problem);
 }
 
+/// The first kernel without a reason against it.
 const U8S8Kernel& pick(const GemmU8S8Problem& problem) {
+  const Isa isa = active();
+  const U8S8Kernel* only = forced.load(std::memory_order_relaxed);
   for (const U8S8Kernel* kernel : kernels) {
-    if (why_not(*kernel, problem) == nullptr) return *kernel;
+    if (only != nullptr && only != kernel) continue;
+    if (includes(isa, kernel->isa) && kernel->why_not(problem) == nullptr) return *kernel;
   }
   return u8s8_gemm_scalar;
 }
 
 // A block of rows of a, with a tile of weights, stays in L2.
 constexpr std::int64_t block_bytes = 192 * 1024;
-constexpr std::int64_t block_rows_unit = 12;  // whole tiles of 3, 4 and 6 rows
-// Products that are worth a second thread: about 20 µs.
+// Products that are worth a second thread: about 15 µs.
 constexpr std::int64_t grain = 1 << 21;
-constexpr int most_tile_rows = 8;
+// Threads get multiples of these: whole tiles of every kernel.
+constexpr std::int64_t block_rows_unit = 12;
+constexpr std::int64_t unit_columns = 64;
 
 thread_local Scratch a_scratch;
 thread_local Scratch row_sum_scratch;
+thread_local Scratch kernel_scratch;
 
 /// Activations: 8-bit, or float32 with the way to quantize them.
 struct Activations {
@@ -68,6 +75,7 @@ struct Activations {
   const float* floats = nullptr;
   AffineRow affine{};
   std::int64_t ld = 0;
+  std::int64_t rows = 0;
 };
 
 /// A block of activations, where tiles can read it.
@@ -77,10 +85,10 @@ struct Block {
 };
 
 Block prepare_block(const Activations& a, std::int64_t row, std::int64_t rows, std::int64_t k) {
-  if (a.floats == nullptr && k >= PackedWeightsData::group_size) {
+  if (a.floats == nullptr && k >= std::int64_t{u8s8_group}) {
     return {a.bytes + row * a.ld, a.ld};
   }
-  const std::int64_t ld = std::max(k, PackedWeightsData::group_size);
+  const std::int64_t ld = std::max(k, std::int64_t{u8s8_group});
   auto* out = a_scratch.get<std::uint8_t>(static_cast<std::size_t>(rows * ld));
   for (std::int64_t i = 0; i < rows; ++i) {
     std::uint8_t* to = out + i * ld;
@@ -94,23 +102,28 @@ Block prepare_block(const Activations& a, std::int64_t row, std::int64_t rows, s
   return {out, ld};
 }
 
-/// The values of 16 channels from `channel` on, zeros behind the first `count`.
+constexpr float zeros[u8s8_columns] = {};
+
+/// Points `all` to the values of the first tile and `last` to those of the last one, which has
+/// `rest` channels if it is incomplete (0 otherwise). Returns how far apart those of two tiles are.
 template <class T>
-void copy_channels(const PerChannel<T>& from, std::int64_t channel, int count, T* to) {
-  if (from.data == nullptr) {
-    std::fill(to, to + u8s8_columns, T());
-  } else if (from.stride == 0) {
-    std::fill(to, to + u8s8_columns, *from.data);
-  } else if (count == u8s8_columns) {
-    std::memcpy(to, from.data + channel, sizeof(T) * u8s8_columns);
-  } else {
-    std::fill(std::copy(from.data + channel, from.data + channel + count, to), to + u8s8_columns,
-              T());
+std::int64_t spread(const PerChannel<T>& from, std::int64_t n, std::int64_t rest, T* shared,
+                    T* last_values, const T** all, const T** last) {
+  if (from.stride == 0) {
+    std::fill(shared, shared + u8s8_columns, *from.data);
+    *all = *last = shared;
+    return 0;
   }
+  *all = from.data;
+  if (rest > 0) {
+    std::fill(std::copy(from.data + n - rest, from.data + n, last_values),
+              last_values + u8s8_columns, T());
+    *last = last_values;
+  }
+  return u8s8_columns;
 }
 
-void fill_in(const OutputStage& stage, std::int64_t channel, std::int64_t n, ColumnStage* s) {
-  s->columns = static_cast<int>(std::min<std::int64_t>(u8s8_columns, n - channel));
+void prepare(const OutputStage& stage, std::int64_t n, U8S8Stage* s) {
   s->type = stage.type;
   s->relu = stage.relu;
   s->zero_point = stage.out_zero_point;
@@ -118,21 +131,26 @@ void fill_in(const OutputStage& stage, std::int64_t channel, std::int64_t n, Col
       stage.relu ? std::max(stage.out_min, stage.out_zero_point) : stage.out_min;
   s->lowest = static_cast<float>(lowest - stage.out_zero_point);
   s->highest = static_cast<float>(stage.out_max - stage.out_zero_point);
-  copy_channels(stage.multipliers, channel, s->columns, s->multipliers);
-  copy_channels(stage.bias, channel, s->columns, s->bias);
-}
+  s->a_zero_point = stage.a_zero_point;
 
-/// sum (a - za)(w - zw) = sum a w - za sum w - zw sum a + k za zw: the terms that no row changes,
-/// modulo 2³².
-void fill_in_corrections(const OutputStage& stage, const PackedWeightsData& w, std::int64_t channel,
-                         ColumnStage* s) {
-  copy_channels(stage.w_zero_points, channel, s->columns, s->w_zero_points);
-  const auto za = static_cast<std::uint32_t>(stage.a_zero_point);
-  const auto k = static_cast<std::uint32_t>(w.k);
-  const std::int32_t* sums = w.sums.get() + channel;
-  for (int c = 0; c < u8s8_columns; ++c) {
-    const auto zw = static_cast<std::uint32_t>(s->w_zero_points[c]);
-    s->start[c] = static_cast<std::int32_t>(za * (k * zw - static_cast<std::uint32_t>(sums[c])));
+  const std::int64_t rest = n % u8s8_columns;
+  s->last_tile = rest > 0 ? n / u8s8_columns : -1;
+  s->last.columns = static_cast<int>(rest);
+  s->multipliers = s->bias = s->last.multipliers = s->last.bias = zeros;
+  s->w_zero_points = s->last.w_zero_points = nullptr;
+  s->multipliers_step = s->bias_step = s->w_zero_points_step = 0;
+  if (stage.multipliers.data != nullptr) {
+    s->multipliers_step = spread(stage.multipliers, n, rest, s->shared_multipliers,
+                                 s->last_multipliers, &s->multipliers, &s->last.multipliers);
+  }
+  if (stage.bias.data != nullptr) {
+    s->bias_step =
+        spread(stage.bias, n, rest, s->shared_bias, s->last_bias, &s->bias, &s->last.bias);
+  }
+  if (stage.w_zero_points.data != nullptr) {
+    s->w_zero_points_step =
+        spread(stage.w_zero_points, n, rest, s->shared_w_zero_points, s->last_w_zero_points,
+               &s->w_zero_points, &s->last.w_zero_points);
   }
 }
 
@@ -145,32 +163,45 @@ struct Part {
   std::int64_t row, row_end, tile, tile_end;
 };
 
-void run(const Activations& a, const PackedWeightsData& w, const OutputStage& stage, void* out,
-         std::int64_t ldo, const Part& part) {
-  const U8S8Helpers& help = helpers();
+bool any_above(const Block& block, std::int64_t rows, std::int64_t k, std::int32_t limit) {
+  const auto above = helpers().any_above;
+  if (block.lda == k) return above(block.a, rows * k, limit);
+  for (std::int64_t i = 0; i < rows; ++i) {
+    if (above(block.a + i * block.lda, k, limit)) return true;
+  }
+  return false;
+}
+
+/// True if no activation of a block is above the window limit.
+bool all_low(const Block& block, std::int64_t rows, std::int64_t k, std::int32_t promised) {
+#ifndef NDEBUG
+  if (promised < 255 && any_above(block, rows, k, promised)) {
+    throw std::runtime_error("gemm_u8s8: an activation is above the promised a_max " +
+                             std::to_string(promised));
+  }
+#endif
+  return promised <= u8s8_window_limit || !any_above(block, rows, k, u8s8_window_limit);
+}
+
+void run(const Activations& a, const PackedWeightsData& w, const OutputStage& stage,
+         const U8S8Stage& prepared, void* out, std::int64_t ldo, const Part& part) {
   const std::int64_t size = out_bytes(stage.type);
+  const std::int64_t all_rows = part.row_end - part.row;
   const std::int64_t most_rows =
-      std::max<std::int64_t>(1, block_bytes / std::max<std::int64_t>(1, w.k) / block_rows_unit) *
-      block_rows_unit;
-  GemmU8S8Problem problem{part.row_end - part.row, w.n, w.k, 255, w.pair_limit};
-  alignas(64) std::int32_t sums[most_tile_rows * u8s8_columns];
-  ColumnStage s;
+      all_rows * w.k <= block_bytes
+          ? all_rows
+          : std::max<std::int64_t>(1, block_bytes / w.k / block_rows_unit) * block_rows_unit;
+  GemmU8S8Problem problem{a.rows, w.n, w.k, u8s8_window_limit, w.typical_weight};
+  const U8S8Kernel& if_low = pick(problem);
+  const U8S8Kernel* kernel = &if_low;
+  problem.max_activation = 255;
 
   for (std::int64_t row = part.row; row < part.row_end; row += most_rows) {
     const std::int64_t rows = std::min(most_rows, part.row_end - row);
     const Block block = prepare_block(a, row, rows, w.k);
-
-    if (w.pair_limit < 255) {
-      problem.max_activation = w.pair_limit;
-      for (std::int64_t i = 0; i < rows; ++i) {
-        if (help.any_above(block.a + i * block.lda, w.k, w.pair_limit)) {
-          problem.max_activation = 255;
-          break;
-        }
-      }
+    if (if_low.order == U8S8Order::windows) {
+      kernel = all_low(block, rows, w.k, stage.a_max) ? &if_low : &pick(problem);
     }
-    const U8S8Kernel& kernel = pick(problem);
-    set_last_kernel(kernel.name);
 
     std::int32_t* row_sums = nullptr;
     if (stage.w_zero_points.data != nullptr) {
@@ -182,29 +213,24 @@ void run(const Activations& a, const PackedWeightsData& w, const OutputStage& st
       }
     }
 
-    const std::int64_t tiles = (rows + kernel.rows - 1) / kernel.rows;
-    for (std::int64_t t = part.tile; t < part.tile_end; ++t) {
-      const std::int64_t channel = t * u8s8_columns;
-      fill_in(stage, channel, w.n, &s);
-      fill_in_corrections(stage, w, channel, &s);
-      U8S8Tile tile;
-      tile.lda = block.lda;
-      tile.weights = w.tile(t);
-      tile.groups = w.groups;
-      tile.last_start = w.groups > 0 ? w.group_start(w.groups - 1) : 0;
-      tile.start = s.start;
-      tile.sums = sums;
-      for (std::int64_t i = 0; i < tiles; ++i) {
-        const std::int64_t first = rows * i / tiles;
-        tile.rows = static_cast<int>(rows * (i + 1) / tiles - first);
-        tile.a = block.a + first * block.lda;
-        kernel.tile(tile);
-        for (std::int64_t r = 0; r < tile.rows; ++r) {
-          help.store(sums + r * u8s8_columns, s, row_sums ? row_sums + first + r : nullptr,
-                     static_cast<char*>(out) + ((row + first + r) * ldo + channel) * size);
-        }
-      }
+    U8S8Panel panel;
+    panel.a = block.a;
+    panel.lda = block.lda;
+    panel.rows = rows;
+    panel.weights = &w.in(kernel->order);
+    panel.tile = part.tile;
+    panel.tile_end = part.tile_end;
+    panel.stage = &prepared;
+    panel.row_sums = row_sums;
+    panel.out = static_cast<char*>(out) + row * ldo * size;
+    panel.ldo = ldo;
+    panel.scratch = nullptr;
+    if (kernel->scratch != nullptr) {
+      panel.scratch = kernel_scratch.get<std::uint8_t>(
+          static_cast<std::size_t>(kernel->scratch(rows, std::max<std::int64_t>(w.k, u8s8_group))));
     }
+    kernel->run(panel);
+    set_last_kernel(kernel->name);
   }
 }
 
@@ -212,10 +238,10 @@ void run(const Activations& a, const PackedWeightsData& w, const OutputStage& st
 void check_forced(const Activations& a, std::int64_t m, const PackedWeightsData& w) {
   const U8S8Kernel* kernel = forced.load(std::memory_order_relaxed);
   if (kernel == nullptr) return;
-  GemmU8S8Problem problem{m, w.n, w.k, w.pair_limit, w.pair_limit};
+  GemmU8S8Problem problem{m, w.n, w.k, u8s8_window_limit, w.typical_weight};
   for (std::int64_t i = 0; i < m; ++i) {
     const Block row = prepare_block(a, i, 1, w.k);
-    if (helpers().any_above(row.a, w.k, w.pair_limit)) problem.max_activation = 255;
+    if (helpers().any_above(row.a, w.k, u8s8_window_limit)) problem.max_activation = 255;
   }
   if (const char* reason = why_not(*kernel, problem)) {
     throw std::runtime_error("gemm_u8s8: cannot use the forced kernel " +
@@ -228,20 +254,34 @@ void run_all(const Activations& a, std::int64_t m, const PackedWeights& weights,
   const PackedWeightsData& w = weights.data();
   if (m <= 0 || w.n <= 0) return;
   check_forced(a, m, w);
+  U8S8Stage prepared;
+  prepare(stage, w.n, &prepared);
+  const std::int64_t tiles = (w.n + u8s8_columns - 1) / u8s8_columns;
+  if (m * w.n * w.k <= grain) {
+    run(a, w, stage, prepared, out, ldo, {0, m, 0, tiles});
+    return;
+  }
   // Threads share the longer side of the result, in whole tiles.
   const bool by_columns = w.n >= m;
-  const std::int64_t units = by_columns ? w.tiles : (m + block_rows_unit - 1) / block_rows_unit;
+  const std::int64_t units = by_columns ? (w.n + unit_columns - 1) / unit_columns
+                                        : (m + block_rows_unit - 1) / block_rows_unit;
   const std::int64_t products = std::max<std::int64_t>(1, m * w.n * w.k / units);
   parallel_for(
       0, units, (grain + products - 1) / products, [&](std::int64_t first, std::int64_t end) {
-        const Part part = by_columns ? Part{0, m, first, end}
-                                     : Part{first * block_rows_unit,
-                                            std::min(m, end * block_rows_unit), 0, w.tiles};
-        run(a, w, stage, out, ldo, part);
+        constexpr std::int64_t unit_tiles = unit_columns / u8s8_columns;
+        const Part part =
+            by_columns
+                ? Part{0, m, first * unit_tiles, std::min(tiles, end * unit_tiles)}
+                : Part{first * block_rows_unit, std::min(m, end * block_rows_unit), 0, tiles};
+        run(a, w, stage, prepared, out, ldo, part);
       });
 }
 
 }  // namespace
+
+U8S8Order preferred_order(std::int64_t n, std::int64_t k) {
+  return pick({1, n, k, u8s8_window_limit, 0}).order;
+}
 
 void linear_multipliers(float a_scale, PerChannel<float> w_scales, float out_scale, std::int64_t n,
                         float* multipliers) {
@@ -259,6 +299,7 @@ void gemm_u8s8(const std::uint8_t* a, std::int64_t lda, std::int64_t m,
   Activations activations;
   activations.bytes = a;
   activations.ld = lda;
+  activations.rows = m;
   run_all(activations, m, weights, stage, out, ldo);
 }
 
@@ -271,26 +312,30 @@ void gemm_f32s8(const float* a, std::int64_t lda, std::int64_t m, const Affine& 
                         static_cast<float>(a_params.qmin - a_params.zero_point),
                         static_cast<float>(a_params.qmax - a_params.zero_point)};
   activations.ld = lda;
-  OutputStage with_zero_point = stage;
-  with_zero_point.a_zero_point = a_params.zero_point;
-  run_all(activations, m, weights, with_zero_point, out, ldo);
+  activations.rows = m;
+  OutputStage known = stage;
+  known.a_zero_point = a_params.zero_point;
+  known.a_max = a_params.qmax;
+  run_all(activations, m, weights, known, out, ldo);
 }
 
 void requantize(const std::int32_t* sums, std::int64_t lds, std::int64_t m, std::int64_t n,
                 const OutputStage& stage, void* out, std::int64_t ldo) {
-  const U8S8Helpers& help = helpers();
   const std::int64_t size = out_bytes(stage.type);
-  ColumnStage s;
+  const U8S8Store store = helpers().store_for(stage.type);
+  U8S8Stage prepared;
+  prepare(stage, n, &prepared);
   alignas(64) std::int32_t part[u8s8_columns] = {};
   for (std::int64_t c = 0; c < n; c += u8s8_columns) {
-    fill_in(stage, c, n, &s);
+    const U8S8Stage::Channels channels = prepared.channels(c / u8s8_columns);
     for (std::int64_t i = 0; i < m; ++i) {
       const std::int32_t* from = sums + i * lds + c;
-      if (s.columns < u8s8_columns) {
-        std::copy(from, from + s.columns, part);
+      if (channels.columns < u8s8_columns) {
+        std::copy(from, from + channels.columns, part);
         from = part;
       }
-      help.store(from, s, nullptr, static_cast<char*>(out) + (i * ldo + c) * size);
+      store(prepared, channels, from, 1, nullptr, static_cast<char*>(out) + (i * ldo + c) * size,
+            ldo);
     }
   }
 }

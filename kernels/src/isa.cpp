@@ -1,7 +1,9 @@
 #include "adze/kernels/isa.h"
 
+#include <array>
 #include <atomic>
 #include <cstdlib>
+#include <iterator>
 #include <stdexcept>
 #include <string>
 
@@ -142,12 +144,35 @@ Isa isa_from_name(std::string_view text) {
 }
 
 bool supported(Isa isa) {
-  return row_of(isa).supported();
+  // Asked once: the instruction behind some answers takes microseconds on virtual machines.
+  static const std::array<bool, std::size(rows)> answers = [] {
+    std::array<bool, std::size(rows)> all{};
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = rows[i].supported();
+    return all;
+  }();
+  return answers[static_cast<std::size_t>(isa)];
 }
 
+namespace {
+
+constexpr std::size_t isa_count = std::size(rows);
+
+/// For each instruction set a bit for each one that it includes.
+constexpr std::array<unsigned, isa_count> inclusions = [] {
+  std::array<unsigned, isa_count> all{};
+  for (std::size_t i = 0; i < isa_count; ++i) {
+    all[i] = 1;
+    for (std::size_t at = i; at != 0; at = static_cast<std::size_t>(rows[at].base)) {
+      all[i] |= 1u << at;
+    }
+  }
+  return all;
+}();
+
+}  // namespace
+
 bool includes(Isa isa, Isa part) {
-  while (isa != part && isa != Isa::scalar) isa = row_of(isa).base;
-  return isa == part;
+  return (inclusions[static_cast<std::size_t>(isa)] >> static_cast<unsigned>(part) & 1u) != 0;
 }
 
 Isa best() {
@@ -159,8 +184,9 @@ Isa best() {
 }
 
 const char* why_not(Isa isa) {
-  if (!supported(isa)) return "this machine lacks the instruction set";
-  return includes(active(), isa) ? nullptr : "the instruction set in use does not include it";
+  if (includes(active(), isa)) return nullptr;
+  return supported(isa) ? "the instruction set in use does not include it"
+                        : "this machine lacks the instruction set";
 }
 
 Isa active() {

@@ -2,80 +2,241 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <new>
+#include <type_traits>
+#include <vector>
+
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
 
 #include "adze/kernels/gemm_u8s8.h"
 
+#include "gemm_u8s8_kernel.h"
+#include "u8s8_pack.h"
+#include "u8s8_rows.h"
+
 namespace adze::kernels {
 
-using detail::PackedWeightsData;
+namespace detail {
 
-namespace {
+PackedBytes::PackedBytes(std::int64_t bytes) : bytes_(bytes) {
+  // Large weights lie in huge pages where the system has them.
+  constexpr std::size_t huge = std::size_t{2} << 20;
+  const std::size_t wanted = static_cast<std::size_t>(bytes) + 64;
+  const std::size_t boundary = wanted >= 2 * huge ? huge : 64;
+  const std::size_t size = (wanted + boundary - 1) / boundary * boundary;
+  data_.reset(std::aligned_alloc(boundary, size));
+  if (data_ == nullptr) throw std::bad_alloc();
+#ifdef __linux__
+  if (boundary == huge) madvise(data_.get(), size, MADV_HUGEPAGE);
+#endif
+  std::memset(as<char>() + bytes, 0, wanted - static_cast<std::size_t>(bytes));
+}
 
-/// The largest sums, over all pairs of neighbours, of their positive and of their negative weights.
-struct PairSums {
-  std::int32_t positive = 0;
-  std::int32_t negative = 0;
-
-  void add(std::int32_t w0, std::int32_t w1) {
-    positive = std::max(positive, std::max(w0, 0) + std::max(w1, 0));
-    negative = std::max(negative, -std::min(w0, 0) - std::min(w1, 0));
-  }
-  /// The largest activation a <= 255 with a * positive <= 32767 and a * negative <= 32768: whatever
-  /// part of a each weight meets, the sum of the pair fits int16.
-  std::int32_t limit() const {
-    return std::min({255, 32767 / std::max(positive, 1), 32768 / std::max(negative, 1)});
-  }
-};
-
-}  // namespace
-
-void PackedWeightsData::Free::operator()(std::int8_t* p) const {
+void PackedBytes::Free::operator()(void* p) const {
   std::free(p);
 }
 
-PackedWeights::PackedWeights() : data_(std::make_shared<PackedWeightsData>()) {}
+namespace {
 
-PackedWeights::PackedWeights(const std::int8_t* w, std::int64_t n, std::int64_t k,
-                             std::int64_t ldw) {
-  auto d = std::make_shared<PackedWeightsData>();
-  constexpr std::int64_t tile_channels = PackedWeightsData::tile_channels;
-  constexpr std::int64_t group_size = PackedWeightsData::group_size;
-  d->n = n;
-  d->k = k;
-  d->tiles = (n + tile_channels - 1) / tile_channels;
-  d->groups = (k + group_size - 1) / group_size;
-  const std::int64_t bytes = d->tiles * d->groups * PackedWeightsData::group_bytes;
-  if (bytes > 0) {
-    auto* memory =
-        static_cast<std::int8_t*>(std::aligned_alloc(64, static_cast<std::size_t>(bytes)));
-    if (memory == nullptr) throw std::bad_alloc();
-    d->weights.reset(memory);
+PackedBytes bytes_for(std::int64_t count, std::size_t size) {
+  return PackedBytes(count * static_cast<std::int64_t>(size));
+}
+
+/// The plain groups of tile `t`; returns how many channels it has.
+void pack_tile(const U8S8Weights& view, const std::int8_t* w, std::int64_t ldw, std::int64_t t,
+               std::int8_t* out, std::int32_t* sums) {
+  const std::int64_t channel = t * u8s8_columns;
+  const auto columns = static_cast<int>(std::min<std::int64_t>(u8s8_columns, view.n - channel));
+  pack_plain_tile(w + channel * ldw, ldw, columns, view.k, out, sums);
+}
+
+void pack_plain(const std::int8_t* w, std::int64_t ldw, std::int32_t* sums, PackedOrder* p) {
+  U8S8Weights& view = p->view;
+  p->weights = PackedBytes(view.tiles * view.groups * u8s8_group_bytes);
+  for (std::int64_t t = 0; t < view.tiles; ++t) {
+    pack_tile(view, w, ldw, t, p->weights.as<std::int8_t>() + t * view.groups * u8s8_group_bytes,
+              sums + t * u8s8_columns);
   }
-  d->sums = std::make_unique<std::int32_t[]>(static_cast<std::size_t>(d->tiles * tile_channels));
+}
 
-  PairSums pairs;
-  std::int8_t* out = d->weights.get();
-  for (std::int64_t t = 0; t < d->tiles; ++t) {
-    for (std::int64_t g = 0; g < d->groups; ++g) {
-      const std::int64_t start = d->group_start(g);
-      for (std::int64_t c = t * tile_channels; c < (t + 1) * tile_channels; ++c) {
-        for (std::int64_t j = 0; j < group_size; ++j) {
-          const std::int64_t p = start + j;
-          const bool here = c < n && p < k && p >= g * group_size;
-          out[j] = here ? w[c * ldw + p] : std::int8_t{0};
-          d->sums[static_cast<std::size_t>(c)] += out[j];
-        }
-        for (std::int64_t j = 0; j < group_size; j += 2) {
-          pairs.add(out[j], out[j + 1]);
-        }
-        out += group_size;
+#if defined(__x86_64__)
+void pack_windows(const std::int8_t* w, std::int64_t ldw, std::int32_t* sums, PackedOrder* p) {
+  U8S8Weights& view = p->view;
+  const std::int64_t groups = view.groups, tiles = view.tiles;
+  const std::int64_t last = tiles == 0 ? 0 : view.tile_columns(tiles - 1) * u8s8_group;
+  p->weights =
+      PackedBytes(std::max<std::int64_t>(0, tiles - 1) * groups * u8s8_group_bytes + groups * last);
+  p->offsets = bytes_for(tiles * groups, sizeof(std::uint16_t));
+  p->tiles = bytes_for(tiles, sizeof(U8S8Windows));
+
+  const auto size = static_cast<std::size_t>(groups);
+  const PackedBytes plain(groups * u8s8_group_bytes);
+  std::vector<std::uint32_t> window(size);
+  std::vector<std::uint8_t> depth(size);
+  std::vector<std::int64_t> place(size);  // of the next group of each window
+  for (std::int64_t t = 0; t < tiles; ++t) {
+    pack_tile(view, w, ldw, t, plain.as<std::int8_t>(), sums + t * u8s8_columns);
+    const std::int64_t windows =
+        find_windows_avx2(plain.as<std::int8_t>(), groups, window.data(), depth.data());
+    const std::int64_t bytes = view.tile_columns(t) * u8s8_group;
+    U8S8Windows& tile = p->tiles.as<U8S8Windows>()[t];
+    tile = {t * groups * u8s8_group_bytes, t * groups, {}};
+    std::int64_t next[u8s8_most_depth + 1] = {};
+    for (std::int64_t i = 0; i < windows; ++i) ++tile.count[depth[static_cast<std::size_t>(i)]];
+    for (int d = 5; d <= u8s8_most_depth; ++d) tile.count[0] += tile.count[d];
+    for (int d = u8s8_most_depth - 1; d > 0; --d) {
+      next[d] = next[d + 1] + std::int64_t{d + 1} * tile.count[d + 1];
+    }
+    for (std::int64_t i = 0; i < windows; ++i) {
+      const int d = depth[static_cast<std::size_t>(i)];
+      place[static_cast<std::size_t>(i)] = next[d];
+      next[d] += d;
+    }
+    auto* to = p->weights.as<std::int8_t>() + tile.weights;
+    auto* offsets = p->offsets.as<std::uint16_t>() + tile.offsets;
+    for (std::int64_t g = 0; g < groups; ++g) {
+      const std::int64_t at = place[window[static_cast<std::size_t>(g)]]++;
+      const std::int8_t* from = plain.as<std::int8_t>() + g * u8s8_group_bytes;
+      if (bytes == u8s8_group_bytes) {
+        std::memcpy(to + at * u8s8_group_bytes, from, u8s8_group_bytes);
+      } else {
+        std::memcpy(to + at * u8s8_group_bytes / 2, from, u8s8_group_bytes / 2);
+      }
+      offsets[at] = static_cast<std::uint16_t>(view.group_start(g));
+    }
+  }
+}
+
+void pack_rows(const std::int8_t* w, std::int64_t ldw, PackedOrder* p) {
+  const U8S8Weights& view = p->view;
+  PackedPairs pairs;
+  for (std::int64_t c = 0; c < view.n; c += 2) {
+    pack_pair(w + c * ldw, c + 1 < view.n ? w + (c + 1) * ldw : nullptr, view.k, &pairs);
+  }
+  const auto copy = [](const auto& from) {
+    PackedBytes to = bytes_for(static_cast<std::int64_t>(from.size()), sizeof(from[0]));
+    std::copy(from.begin(), from.end(), to.as<std::decay_t<decltype(from[0])>>());
+    return to;
+  };
+  p->weights = copy(pairs.weights);
+  p->offsets = copy(pairs.groups);
+  p->tiles = copy(pairs.windows);
+}
+#endif
+
+/// The mean magnitude of up to 64 × 64 weights.
+float sampled_magnitude(const std::int8_t* w, std::int64_t n, std::int64_t k, std::int64_t ldw) {
+  const std::int64_t rows = std::min<std::int64_t>(n, 64), columns = std::min<std::int64_t>(k, 64);
+  if (rows <= 0 || columns <= 0) return 0;
+  std::int32_t sum = 0;
+  for (std::int64_t i = 0; i < rows; ++i) {
+    const std::int8_t* row = w + n * i / rows * ldw;
+    for (std::int64_t j = 0; j < columns; ++j) sum += std::abs(row[k * j / columns]);
+  }
+  return static_cast<float>(sum) / static_cast<float>(rows * columns);
+}
+
+}  // namespace
+
+PackedWeightsData::PackedWeightsData(const std::int8_t* w, std::int64_t n_, std::int64_t k_,
+                                     std::int64_t ldw)
+    : n(n_), k(k_), typical_weight(sampled_magnitude(w, n, k, ldw)) {
+  sums = bytes_for((n + u8s8_columns - 1) / u8s8_columns * u8s8_columns, sizeof(std::int32_t));
+  pack(w, ldw, preferred_order(n, k));
+}
+
+void PackedWeightsData::pack(const std::int8_t* w, std::int64_t ldw, U8S8Order order) const {
+  auto p = std::make_unique<PackedOrder>();
+  U8S8Weights& view = p->view;
+  view.n = n;
+  view.k = k;
+  view.tiles = (n + u8s8_columns - 1) / u8s8_columns;
+  view.groups = (k + u8s8_group - 1) / u8s8_group;
+  // Whatever order comes first fills in the sums; the others write the same numbers elsewhere.
+  const bool first = std::none_of(packed_.begin(), packed_.end(),
+                                  [](const auto& other) { return other != nullptr; });
+  const PackedBytes unused = first ? PackedBytes() : PackedBytes(sums.bytes());
+  auto* to = first ? sums.as<std::int32_t>() : unused.as<std::int32_t>();
+  switch (order) {
+    case U8S8Order::plain:
+      pack_plain(w, ldw, to, p.get());
+      break;
+#if defined(__x86_64__)
+    case U8S8Order::windows:
+      pack_windows(w, ldw, to, p.get());
+      break;
+    case U8S8Order::rows:
+      pack_rows(w, ldw, p.get());
+      break;
+#endif
+    default:
+      break;
+  }
+  view.weights = p->weights.as<std::int8_t>();
+  view.offsets = p->offsets.as<std::uint16_t>();
+  view.windows = p->tiles.as<U8S8Windows>();
+  view.sums = sums.as<std::int32_t>();
+  view.beyond_cache = p->weights.bytes() > std::int64_t{8} << 20;
+  const auto i = static_cast<std::size_t>(order);
+  packed_[i] = std::move(p);
+  ready_[i].store(packed_[i].get(), std::memory_order_release);
+}
+
+const U8S8Weights& PackedWeightsData::in(U8S8Order order) const {
+  const auto i = static_cast<std::size_t>(order);
+  const PackedOrder* ready = ready_[i].load(std::memory_order_acquire);
+  if (ready == nullptr) {
+    std::vector<std::int8_t> w(static_cast<std::size_t>(n * k));
+    unpack(w.data(), k);
+    const std::lock_guard lock(mutex_);
+    if (packed_[i] == nullptr) pack(w.data(), k, order);
+    ready = packed_[i].get();
+  }
+  return ready->view;
+}
+
+std::int64_t PackedWeightsData::bytes() const {
+  const std::lock_guard lock(mutex_);
+  auto total = static_cast<std::int64_t>(sizeof *this) + sums.bytes();
+  for (const auto& p : packed_) {
+    if (p != nullptr) total += p->bytes() + static_cast<std::int64_t>(sizeof *p);
+  }
+  return total;
+}
+
+void PackedWeightsData::unpack(std::int8_t* w, std::int64_t ldw) const {
+  const PackedOrder* windows = ready_[static_cast<std::size_t>(U8S8Order::windows)].load();
+  const PackedOrder* plain = ready_[static_cast<std::size_t>(U8S8Order::plain)].load();
+  if (plain == nullptr && windows == nullptr) return;
+  const U8S8Weights& view = plain != nullptr ? plain->view : windows->view;
+  for (std::int64_t t = 0; t < view.tiles; ++t) {
+    const std::int64_t channel = t * u8s8_columns;
+    const std::int64_t columns = std::min<std::int64_t>(u8s8_columns, n - channel);
+    const std::int64_t width = plain != nullptr ? u8s8_columns : view.tile_columns(t);
+    const std::int8_t* from =
+        plain != nullptr ? view.tile(t) : view.weights + view.windows[t].weights;
+    for (std::int64_t i = 0; i < view.groups; ++i, from += width * u8s8_group) {
+      const std::int64_t start =
+          plain != nullptr ? view.group_start(i) : view.offsets[view.windows[t].offsets + i];
+      // Only the last group begins elsewhere than at a multiple of 4, behind what is not its own.
+      const std::int64_t skip = (u8s8_group - start % u8s8_group) % u8s8_group;
+      const std::int64_t length = std::min<std::int64_t>(u8s8_group, k - start) - skip;
+      for (std::int64_t c = 0; c < columns; ++c) {
+        std::copy_n(from + c * u8s8_group + skip, length, w + (channel + c) * ldw + start + skip);
       }
     }
   }
-  d->pair_limit = pairs.limit();
-  data_ = std::move(d);
 }
+
+}  // namespace detail
+
+PackedWeights::PackedWeights() : data_(std::make_shared<detail::PackedWeightsData>()) {}
+
+PackedWeights::PackedWeights(const std::int8_t* w, std::int64_t n, std::int64_t k, std::int64_t ldw)
+    : data_(std::make_shared<detail::PackedWeightsData>(w, n, k, ldw)) {}
 
 std::int64_t PackedWeights::n() const {
   return data_->n;
@@ -84,28 +245,16 @@ std::int64_t PackedWeights::k() const {
   return data_->k;
 }
 std::int64_t PackedWeights::bytes() const {
-  return data_->tiles *
-         (data_->groups * PackedWeightsData::group_bytes +
-          PackedWeightsData::tile_channels * static_cast<std::int64_t>(sizeof(std::int32_t)));
+  return data_->bytes();
 }
 const std::int32_t* PackedWeights::sums() const {
-  return data_->sums.get();
+  return data_->sums.as<std::int32_t>();
 }
-std::int32_t PackedWeights::pair_limit() const {
-  return data_->pair_limit;
+float PackedWeights::typical_weight() const {
+  return data_->typical_weight;
 }
-
 void PackedWeights::unpack(std::int8_t* w, std::int64_t ldw) const {
-  const PackedWeightsData& d = *data_;
-  for (std::int64_t c = 0; c < d.n; ++c) {
-    const std::int8_t* tile = d.tile(c / PackedWeightsData::tile_channels);
-    for (std::int64_t p = 0; p < d.k; ++p) {
-      const std::int64_t g = p / PackedWeightsData::group_size;
-      const std::int64_t channel = c % PackedWeightsData::tile_channels;
-      w[c * ldw + p] = tile[g * PackedWeightsData::group_bytes +
-                            channel * PackedWeightsData::group_size + (p - d.group_start(g))];
-    }
-  }
+  data_->unpack(w, ldw);
 }
 
 }  // namespace adze::kernels

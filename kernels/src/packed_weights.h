@@ -1,39 +1,67 @@
 /// \file
-/// The layout of PackedWeights.
+/// The orders in which PackedWeights holds its weights.
 #pragma once
 
+#include <array>
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
+
+#include "u8s8_orders.h"
 
 namespace adze::kernels::detail {
 
-/// Tiles of 16 output channels; in a tile one group after the other, in a group 16 × 4 weights: 4
-/// consecutive k of each channel, 64 bytes. Channels beyond n are zeros.
-///
-/// Group g begins at k = 4g, except that the last one begins at k - 4, so that 4 activations can be
-/// read from where they are; weights which the group before holds already are zeros there. If k < 4
-/// the only group begins at 0 and activations must be copied to rows of 4.
-struct PackedWeightsData {
-  static constexpr std::int64_t tile_channels = 16;
-  static constexpr std::int64_t group_size = 4;
-  static constexpr std::int64_t group_bytes = tile_channels * group_size;
+/// Zeroed memory on a 64-byte boundary that can be read up to 64 bytes behind its end.
+class PackedBytes {
+ public:
+  PackedBytes() = default;
+  explicit PackedBytes(std::int64_t bytes);
 
+  template <class T>
+  T* as() const {
+    return static_cast<T*>(data_.get());
+  }
+  std::int64_t bytes() const { return bytes_; }
+
+ private:
   struct Free {
-    void operator()(std::int8_t* p) const;
+    void operator()(void* p) const;
   };
+  std::unique_ptr<void, Free> data_;
+  std::int64_t bytes_ = 0;
+};
+
+/// The weights in one order, and the memory it lies in.
+struct PackedOrder {
+  U8S8Weights view;
+  PackedBytes weights, offsets, tiles;
+
+  std::int64_t bytes() const { return weights.bytes() + offsets.bytes() + tiles.bytes(); }
+};
+
+class PackedWeightsData {
+ public:
+  PackedWeightsData() = default;
+  PackedWeightsData(const std::int8_t* w, std::int64_t n, std::int64_t k, std::int64_t ldw);
+
+  /// The weights in this order, which is made if it is not there yet.
+  const U8S8Weights& in(U8S8Order order) const;
+  std::int64_t bytes() const;
+  void unpack(std::int8_t* w, std::int64_t ldw) const;
 
   std::int64_t n = 0;
   std::int64_t k = 0;
-  std::int64_t tiles = 0;
-  std::int64_t groups = 0;
-  std::int32_t pair_limit = 255;
-  std::unique_ptr<std::int8_t[], Free> weights;  ///< on a 64-byte boundary
-  std::unique_ptr<std::int32_t[]> sums;          ///< tiles * 16 values
+  float typical_weight = 0;
+  PackedBytes sums;  ///< int32, one for each channel, zeros up to a multiple of 16
 
-  std::int64_t group_start(std::int64_t g) const {
-    return g + 1 == groups && k >= group_size ? k - group_size : g * group_size;
-  }
-  const std::int8_t* tile(std::int64_t t) const { return weights.get() + t * groups * group_bytes; }
+ private:
+  void pack(const std::int8_t* w, std::int64_t ldw, U8S8Order order) const;
+
+  mutable std::mutex mutex_;
+  mutable std::array<std::unique_ptr<const PackedOrder>, u8s8_orders> packed_;
+  mutable std::array<std::atomic<const PackedOrder*>, u8s8_orders> ready_{};
 };
 
 }  // namespace adze::kernels::detail

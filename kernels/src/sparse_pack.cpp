@@ -64,7 +64,7 @@ class Packer {
   /// A unit of the list. One that could overflow by itself becomes two: where a channel's four
   /// weights do not fit, w / 2 and the rest, which always fit.
   void add(const Unit& unit) {
-    if (Lanes(height_, bound_).add(unit)) {
+    if (fits(&unit, 1)) {
       units_.push_back(unit);
       return;
     }
@@ -84,11 +84,15 @@ class Packer {
     ++form_.split;
   }
 
-  /// Four units that should become one window.
-  void add_quad(const Unit (&units)[4]) {
-    Lanes lanes(height_, bound_);
-    if (lanes.add(units[0]) && lanes.add(units[1]) && lanes.add(units[2]) && lanes.add(units[3])) {
+  /// A block of four units that stays together, as windows as long as possible, unless one of the
+  /// units is split.
+  void add_block(const Unit (&units)[4]) {
+    if (fits(units, 4)) {
       quads_.insert(quads_.end(), units, units + 4);
+    } else if (fits(units, 2) && fits(units + 2, 2)) {
+      double_pairs_.insert(double_pairs_.end(), units, units + 4);
+    } else if (fits(units, 1) && fits(units + 1, 1) && fits(units + 2, 1) && fits(units + 3, 1)) {
+      quadruples_.insert(quadruples_.end(), units, units + 4);
     } else {
       for (const Unit& unit : units) add(unit);
     }
@@ -100,9 +104,12 @@ class Packer {
     list.first = static_cast<std::uint32_t>(form_.units);
     list.quads = static_cast<std::uint16_t>(quads_.size() / 4);
     list.pairs = static_cast<std::uint16_t>(pairs_.size() / 2);
+    list.double_pairs = static_cast<std::uint16_t>(double_pairs_.size() / 4);
+    list.quadruples = static_cast<std::uint16_t>(quadruples_.size() / 4);
     form_.lists.push_back(list);
-    form_.windows += list.quads + list.pairs + static_cast<std::int64_t>(singles_.size());
-    for (std::vector<Unit>* units : {&quads_, &pairs_, &singles_}) {
+    form_.windows += list.quads + list.pairs + 2 * list.double_pairs + 4 * list.quadruples +
+                     static_cast<std::int64_t>(singles_.size());
+    for (std::vector<Unit>* units : {&quads_, &pairs_, &double_pairs_, &quadruples_, &singles_}) {
       for (const Unit& unit : *units) {
         form_.index.insert(form_.index.end(), unit.index, unit.index + form_.view.index_size);
         values_.insert(values_.end(), unit.w, unit.w + 4 * height_);
@@ -117,7 +124,7 @@ class Packer {
     if (form_.units > std::int64_t{UINT32_MAX}) {
       throw std::runtime_error("SparseWeights: more than 2^32 units");
     }
-    form_.lists.push_back({static_cast<std::uint32_t>(form_.units), 0, 0});
+    form_.lists.push_back({static_cast<std::uint32_t>(form_.units), 0, 0, 0, 0});
     form_.index.insert(form_.index.end(), 32, 0);  // kernels read ahead
     form_.values = aligned_zeros<std::int8_t>(static_cast<std::int64_t>(values_.size()));
     if (!values_.empty()) std::memcpy(form_.values.get(), values_.data(), values_.size());
@@ -127,6 +134,14 @@ class Packer {
   }
 
  private:
+  bool fits(const Unit* units, int count) const {
+    Lanes lanes(height_, bound_);
+    for (int i = 0; i < count; ++i) {
+      if (!lanes.add(units[i])) return false;
+    }
+    return true;
+  }
+
   /// Takes units in their order; each window is filled with the next ones that fit.
   void make_windows() {
     std::vector<bool> used(units_.size());
@@ -156,8 +171,8 @@ class Packer {
   int height_;
   std::int32_t bound_;
   int most_window_;
-  bool contiguous_;  ///< quads are only those of add_quad
-  std::vector<Unit> units_, quads_, pairs_, singles_;
+  bool contiguous_;  ///< quads are only those of add_block
+  std::vector<Unit> units_, quads_, pairs_, double_pairs_, quadruples_, singles_;
   std::vector<std::int8_t> values_;
 };
 
@@ -204,6 +219,7 @@ std::unique_ptr<SparseForm> pack_sparse(const std::int8_t* w, std::int64_t n, st
   v.k = k;
   v.height = static_cast<int>(block.rows);
   v.index_size = block.cols == 1 ? 4 : 1;
+  v.index_unit = block.rows < 8 ? panel_index_unit : 1;
   v.groups = (n + block.rows - 1) / block.rows;
   const std::int64_t most = inputs_of_a_block(block, bound);
   v.k_blocks = std::max<std::int64_t>(1, (k + most - 1) / most);
@@ -233,14 +249,14 @@ std::unique_ptr<SparseForm> pack_sparse(const std::int8_t* w, std::int64_t n, st
           Unit units[4] = {};
           bool any = false;
           for (int u = 0; u < block.cols / 4; ++u) {
-            units[u].index[0] = static_cast<std::uint16_t>((p - begin) / 4 + u);
+            units[u].index[0] = static_cast<std::uint16_t>(((p - begin) / 4 + u) * v.index_unit);
             for (int j = 0; j < 4; ++j) {
               any |= take(w, n, k, ldw, c0, v.height, p + 4 * u + j, j, &units[u]);
             }
           }
           if (!any) continue;
           if (contiguous) {
-            packer.add_quad(units);
+            packer.add_block(units);
           } else {
             packer.add(units[0]);
           }

@@ -134,7 +134,7 @@ void SparseWeightsData::unpack(std::int8_t* w, std::int64_t ldw) const {
       for (std::int64_t i = 0; i < v.height * 4; ++i) {
         if (values[i] == 0) continue;
         const std::int64_t p =
-            first_input + (v.index_size == 4 ? index[i % 4] : index[0] * 4 + i % 4);
+            first_input + (v.index_size == 4 ? index[i % 4] : index[0] / v.index_unit * 4 + i % 4);
         std::int8_t& to = w[(first_channel + i / 4) * ldw + p];
         to = static_cast<std::int8_t>(to + values[i]);
       }

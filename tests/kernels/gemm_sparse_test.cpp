@@ -394,10 +394,10 @@ TEST_CASE("sparse weights are small, share when copied, and name the shapes they
     auto w = numbers.integers<std::int8_t>(n * k, -40, 40);
     prune(w, n, k, k, block, 20, numbers);
     const SparseWeights packed(w.data(), n, k, k, block);
-    // At least the weights; at most two bytes for the place of four, and 16 for each channel.
+    // At least the weights; at most two bytes for the place of four, and 40 for each channel.
     const std::int64_t kept = packed.nonzero_blocks() * block.rows * block.cols;
     CHECK(packed.bytes() >= kept);
-    CHECK(packed.bytes() <= kept + kept / 2 + 16 * n + 256);
+    CHECK(packed.bytes() <= kept + kept / 2 + 40 * n + 256);
     const SparseWeights copy = packed;  // NOLINT: the copy is the point
     CHECK(&copy.data() == &packed.data());
   }

@@ -14,7 +14,7 @@ using namespace adze::kernels::testing;
 
 namespace {
 
-enum class Values { random, seven_bit, extremes, alternating };
+enum class Values { random, seven_bit, extremes, alternating, light };
 enum class WeightZeroPoint { none, one, per_channel };
 
 struct Case {
@@ -49,6 +49,11 @@ struct Inputs {
       for (std::size_t i = 0; i < a.size(); ++i) a[i] = i % 2 == 0 ? 255 : 0;
       for (std::size_t i = 0; i < w.size(); ++i) {
         w[i] = static_cast<std::int8_t>(i % 4 < 2 ? 127 : -128);
+      }
+    }
+    if (x.values == Values::light) {
+      for (std::int8_t& v : w) {
+        if (numbers.integer(0, 7) != 0) v = static_cast<std::int8_t>(v / 4);
       }
     }
     w_zero_points = numbers.integers<std::int32_t>(x.n, -128, 127);
@@ -95,10 +100,12 @@ std::string check(const Case& x, std::uint32_t seed) {
 }
 
 Case random_case(Numbers& numbers, int i) {
-  return {numbers.integer(1, i % 3 == 0 ? 4 : 40),
+  return {numbers.integer(1, i % 3 == 0   ? 4
+                             : i % 3 == 1 ? 40
+                                          : 75),
           numbers.integer(1, 40),
           numbers.integer(0, i % 4 == 0 ? 9 : 70),
-          static_cast<Values>(numbers.integer(0, 3)),
+          static_cast<Values>(numbers.integer(0, 4)),
           static_cast<WeightZeroPoint>(numbers.integer(0, 2)),
           static_cast<OutputType>(numbers.integer(0, 3)),
           numbers.coin(),
@@ -163,7 +170,7 @@ TEST_CASE("every kernel of the int8 table is exact where it is eligible, and ref
   struct Unforce {
     ~Unforce() { force_gemm_u8s8_kernel(""); }
   } unforce;
-  for (const KernelInfo& kernel : gemm_u8s8_kernels({8, 16, 16, 127, 127})) {
+  for (const KernelInfo& kernel : gemm_u8s8_kernels({8, 16, 16, 127, 32})) {
     if (!supported(kernel.isa)) continue;
     CAPTURE(kernel.name);
     force_gemm_u8s8_kernel(kernel.name);
@@ -173,7 +180,7 @@ TEST_CASE("every kernel of the int8 table is exact where it is eligible, and ref
       x.k = std::max<std::int64_t>(x.k, 1);
       CAPTURE(i, x.m, x.n, x.k, static_cast<int>(x.values));
       const Inputs in(x, static_cast<std::uint32_t>(i));
-      const PackedWeights packed(in.w.data(), x.n, x.k, in.ldw);
+      const float typical = PackedWeights(in.w.data(), x.n, x.k, in.ldw).typical_weight();
       std::int32_t most = 0;
       for (std::int64_t r = 0; r < x.m; ++r) {
         for (std::int64_t p = 0; p < x.k; ++p) {
@@ -181,7 +188,7 @@ TEST_CASE("every kernel of the int8 table is exact where it is eligible, and ref
         }
       }
       bool eligible = false;
-      for (const KernelInfo& info : gemm_u8s8_kernels({x.m, x.n, x.k, most, packed.pair_limit()})) {
+      for (const KernelInfo& info : gemm_u8s8_kernels({x.m, x.n, x.k, most, typical})) {
         if (info.name == kernel.name) eligible = info.reason == nullptr;
       }
       if (eligible) {
@@ -205,11 +212,12 @@ TEST_CASE("the int8 product does not depend on blocks or threads", "[kernels][ge
       set_num_threads(threads);
       for (const auto& [m, n, k] :
            {std::tuple{130, 33, 2000}, {5, 700, 800}, {1, 1500, 1600}, {900, 20, 300}}) {
-        CAPTURE(threads, m, n, k);
-        const Case x{
-            m,    n,    k, Values::random, WeightZeroPoint::per_channel, OutputType::u8, true,
-            true, true, 0};
-        CHECK(check(x, 1) == "");
+        for (Values values : {Values::random, Values::light}) {
+          CAPTURE(threads, m, n, k, static_cast<int>(values));
+          const Case x{m,    n,    k,    values, WeightZeroPoint::per_channel, OutputType::u8,
+                       true, true, true, 0};
+          CHECK(check(x, 1) == "");
+        }
       }
     }
   });
@@ -240,8 +248,7 @@ TEST_CASE("float activations are quantized while they are read", "[kernels][gemm
   });
 }
 
-TEST_CASE("packed weights unpack to the same bytes and know their sums and pair limit",
-          "[kernels][gemm]") {
+TEST_CASE("packed weights unpack to the same bytes and know their sums", "[kernels][gemm]") {
   Numbers numbers(2);
   for (int i = 0; i < 200; ++i) {
     const std::int64_t n = numbers.integer(1, 40), k = numbers.integer(1, 40), ldw = k + i % 3;
@@ -261,15 +268,10 @@ TEST_CASE("packed weights unpack to the same bytes and know their sums and pair 
     CHECK(difference(back, w) == "");
     CHECK((packed.n() == n && packed.k() == k));
     CHECK(packed.bytes() >= n * k);
-    CHECK((packed.pair_limit() >= 127 && packed.pair_limit() <= 255));
   }
-  const std::int8_t light[4] = {64, 64, -64, -64};
-  CHECK(PackedWeights(light, 1, 4, 4).pair_limit() == 255);
-  const std::int8_t heavy[4] = {127, 127, 0, 0};
-  CHECK(PackedWeights(heavy, 1, 4, 4).pair_limit() == 129);
-  const std::int8_t lowest[4] = {0, 0, -128, -128};
-  CHECK(PackedWeights(lowest, 1, 4, 4).pair_limit() == 128);
   CHECK(PackedWeights().n() == 0);
+  const std::int8_t four[4] = {100, -100, 0, 20};
+  CHECK(PackedWeights(four, 2, 2, 2).typical_weight() == 55.0f);
 }
 
 TEST_CASE("requantize rounds half to even, saturates and applies the ReLU at the zero point",

@@ -109,7 +109,7 @@ class U8S8Case final : public GemmCase {
 
   std::vector<KernelInfo> table() const override {
     const Problem& p = data_.problem();
-    return gemm_u8s8_kernels({p.m, p.n, p.k, max_activation_, weights_.pair_limit()});
+    return gemm_u8s8_kernels({p.m, p.n, p.k, max_activation_, weights_.typical_weight()});
   }
   void force(const KernelInfo& kernel) override {
     set_active(kernel.isa);

@@ -375,7 +375,7 @@ class Reporter {
                                     .n = w.size(0),
                                     .k = w.size(1),
                                     .max_activation = layer.reduce_range ? 127 : 255,
-                                    .pair_limit = packed.pair_limit()}));
+                                    .typical_weight = packed.typical_weight()}));
   }
 
   // ---- what a run shows --------------------------------------------------------------------

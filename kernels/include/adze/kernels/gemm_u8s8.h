@@ -24,11 +24,11 @@ namespace detail {
 struct PackedWeightsData;
 }
 
-/// int8 weights of a linear layer, n output channels × k inputs, in the order the kernels read
-/// them.
+/// int8 weights of a linear layer, n output channels × k inputs, in the order that kernels read.
 ///
-/// Immutable; copies share. Knows each channel's sum (for the activation zero point) and the
-/// largest activation for which 16-bit pair sums cannot overflow (found by analysis when packing).
+/// Immutable; copies share. Knows each channel's sum (for the activation zero point). Packed for
+/// the kernel that the active instruction set prefers; a kernel that reads another order makes it
+/// at its first call, for all copies, whichever thread comes first.
 class PackedWeights {
  public:
   /// Nothing; n() and k() are 0.
@@ -38,13 +38,13 @@ class PackedWeights {
 
   std::int64_t n() const;
   std::int64_t k() const;
-  /// Bytes held, all included.
+  /// Bytes held now, all included; more after a kernel asked for another order.
   std::int64_t bytes() const;
   /// n sums over k of the weights.
   const std::int32_t* sums() const;
-  /// The largest activation a for which a·w0 + a'·w1, a' <= a, fits int16 for every pair of
-  /// neighbouring weights: 127 <= limit <= 255.
-  std::int32_t pair_limit() const;
+  /// The mean magnitude of the weights, of a sample that depends on nothing else; 0 if there are
+  /// none.
+  float typical_weight() const;
   /// Writes the weights back, bit for bit, n × k with rows `ldw` apart.
   void unpack(std::int8_t* w, std::int64_t ldw) const;
 
@@ -79,6 +79,10 @@ struct OutputStage {
   std::int32_t out_zero_point = 0;
   std::int32_t out_min = 0;
   std::int32_t out_max = 255;
+  /// The largest activation, as the caller promises. 255 promises nothing: activations are looked
+  /// at, as most kernels are faster up to 128. A broken promise gives wrong sums; debug builds
+  /// throw std::runtime_error.
+  std::int32_t a_max = 255;
 };
 
 /// multipliers[c] = a_scale * w_scales[c] / out_scale in float32, left to right, for c < n. With
@@ -100,7 +104,7 @@ void gemm_u8s8(const std::uint8_t* a, std::int64_t lda, std::int64_t m,
 
 /// The same for float32 activations, which are quantized while they are read: equals
 /// quantize(a, a_params) to u8 followed by `gemm_u8s8` with a_zero_point = a_params.zero_point.
-/// a_params.qmin and qmax lie within 0..255.
+/// a_params.qmin and qmax lie within 0..255. The stage's a_max is not used.
 void gemm_f32s8(const float* a, std::int64_t lda, std::int64_t m, const Affine& a_params,
                 const PackedWeights& weights, const OutputStage& stage, void* out,
                 std::int64_t ldo);
@@ -114,7 +118,7 @@ void requantize(const std::int32_t* sums, std::int64_t lds, std::int64_t m, std:
 struct GemmU8S8Problem {
   std::int64_t m = 0, n = 0, k = 0;
   std::int32_t max_activation = 255;  ///< the largest value in `a`
-  std::int32_t pair_limit = 127;      ///< PackedWeights::pair_limit
+  float typical_weight = 32;          ///< PackedWeights::typical_weight
 };
 
 /// The micro-kernels, best first, each with the reason why it cannot be used for `problem`, if so.
