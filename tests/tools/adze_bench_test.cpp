@@ -74,6 +74,7 @@ constexpr const char* promised[] = {"op", "kernel", "isa",       "threads", "m",
 const std::vector<std::string> tiny_runs = {
     "gemm --seconds 0.01 m=5 n=17 k=33",
     "gemm --seconds 0.01 --op f32 --form tn m=5 n=17 k=33",
+    "sparse --seconds 0.01 m=5 n=17 k=33 block=4x4 sparsity=0.5",
     "elementwise --seconds 0.01 n=300",
     "model --seconds 0.01 layers=8,16,4 batch=2",
     "limits --seconds 0.001 --threads 1 --isa scalar",
@@ -197,6 +198,44 @@ TEST_CASE("adze-bench --assert-best fails for a slow pick and names it", "[tools
   CHECK(run("gemm --assert-best 1000%" + problem).code == 0);
 }
 
+TEST_CASE("adze-bench sparse times blocks beside the dense product", "[tools][bench]") {
+  for (const std::string mask : {"random", "norm"}) {
+    CAPTURE(mask);
+    const auto reports =
+        json("sparse --seconds 0.001 m=3 n=32 k=64 block=8x4 sparsity=0.75 mask=" + mask);
+    REQUIRE(reports.size() == 1);
+    CHECK_THAT(reports[0]["note"].get<std::string>(), ContainsSubstring("cost model: "));
+    bool dense = false, blocks = false;
+    for (const auto& row : reports[0]["rows"]) {
+      CHECK(row["dense_ratio"].get<double>() > 0);
+      if (row["block"] == "dense") {
+        dense = true;
+        CHECK(row["dense_ratio"] == 1.0);
+      } else if (row["block"] == "8x4") {
+        blocks = true;
+        CHECK(row["kept"] == 0.25);
+      }
+    }
+    CHECK(dense);
+    CHECK(blocks);
+    CHECK(reports[0]["summary"][0]["sparsity"] == 0.75);
+  }
+}
+
+TEST_CASE("adze-bench sparse --all-kernels has every shape of blocks", "[tools][bench]") {
+  const std::string problem = " --seconds 0.001 m=8 n=64 k=256 sparsity=0.9";
+  const auto reports = json("sparse --all-kernels --threads 2" + problem);
+  std::vector<std::string> shapes;
+  for (const auto& row : reports[0]["rows"]) shapes.push_back(row["block"]);
+  for (const char* shape : {"dense", "1x4", "4x4", "8x4", "16x4"}) {
+    CHECK(std::find(shapes.begin(), shapes.end(), shape) != shapes.end());
+  }
+#if defined(__x86_64__)
+  CHECK(run("sparse --kernel u8s8_sparse_scalar --assert-best 10%" + problem).code == 1);
+#endif
+  CHECK(run("sparse --kernel dense --assert-best 1000%" + problem).code == 0);
+}
+
 TEST_CASE("adze-bench elementwise names the cache and all instruction sets", "[tools][bench]") {
   const auto reports =
       json("elementwise --seconds 0.001 --all-kernels op=relu n=1000 op=softmax n=256");
@@ -278,6 +317,12 @@ TEST_CASE("adze-bench refuses wrong input with one line", "[tools][bench]") {
   CHECK_THAT(refused("gemm --assert-best much m=1 n=1 k=1"),
              ContainsSubstring("expected a percentage"));
   CHECK_THAT(refused("gemm --csv --json m=1 n=1 k=1"), ContainsSubstring("--csv"));
+  CHECK_THAT(refused("sparse m=1 n=1 k=1 block=3x3"),
+             ContainsSubstring("problem 'block=3x3': the shapes of blocks are "));
+  CHECK_THAT(refused("sparse m=1 n=1 k=1 sparsity=1"), ContainsSubstring("'sparsity=1': expected"));
+  CHECK_THAT(refused("sparse m=1 n=1 k=1 mask=all"), ContainsSubstring("expected random or norm"));
+  CHECK_THAT(refused("sparse sparsity=0.5"), ContainsSubstring("m, n and k are missing"));
+  CHECK_THAT(refused("sparse --kernel 9x9 m=1 n=1 k=1"), ContainsSubstring("there are dense, "));
   CHECK_THAT(refused("elementwise op=divide"), ContainsSubstring("'op=divide': there is quantize"));
   CHECK_THAT(refused("elementwise n=0"),
              ContainsSubstring("problem 'n=0': expected a whole number"));

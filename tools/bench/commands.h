@@ -13,6 +13,7 @@ namespace adze::bench {
 using Command = std::function<int()> (*)(CLI::App& program);
 
 std::function<int()> add_gemm(CLI::App& program);
+std::function<int()> add_sparse(CLI::App& program);
 std::function<int()> add_elementwise(CLI::App& program);
 std::function<int()> add_model(CLI::App& program);
 std::function<int()> add_limits(CLI::App& program);

@@ -197,11 +197,11 @@ LimitTiming measure_traffic(Traffic traffic, Isa isa, std::int64_t bytes, int th
 std::optional<Limit> limit_of_kernel(std::string_view kernel, Isa isa, int threads) {
   const auto has = [&](std::string_view part) { return kernel.find(part) != kernel.npos; };
   const bool dot = isa == Isa::avxvnni || isa == Isa::avx512vnni;
-  const Mix mix = has("f32_")                        ? Mix::f32_fma
-                  : dot                              ? Mix::u8s8_dot
-                  : has("wide")                      ? Mix::u8s8_wide
-                  : has("windows") || has("_sparse") ? Mix::u8s8_window4
-                                                     : Mix::u8s8_trio;
+  const Mix mix = has("f32_")                                       ? Mix::f32_fma
+                  : dot                                             ? Mix::u8s8_dot
+                  : has("wide")                                     ? Mix::u8s8_wide
+                  : has("windows") || has("rows") || has("_sparse") ? Mix::u8s8_window4
+                                                                    : Mix::u8s8_trio;
   static std::map<std::tuple<Mix, Isa, int>, std::optional<Limit>> known;
   const auto [at, is_new] = known.try_emplace({mix, isa, threads});
   if (is_new) {

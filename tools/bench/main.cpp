@@ -14,8 +14,11 @@ namespace {
 
 /// One sub-command for each line.
 constexpr std::pair<const char*, adze::bench::Command> commands[] = {
-    {"gemm", adze::bench::add_gemm},     {"elementwise", adze::bench::add_elementwise},
-    {"model", adze::bench::add_model},   {"graph", adze::bench::add_graph},
+    {"gemm", adze::bench::add_gemm},
+    {"sparse", adze::bench::add_sparse},
+    {"elementwise", adze::bench::add_elementwise},
+    {"model", adze::bench::add_model},
+    {"graph", adze::bench::add_graph},
     {"limits", adze::bench::add_limits},
 };
 
