@@ -88,6 +88,15 @@ alignas(32) const std::int16_t ones_in_memory[16] = {1, 1, 1, 1, 1, 1, 1, 1,
       : "x"(w[0]), "x"(w[1]), "m"(ones_in_memory));
 }
 
+/// sums += t widened, `offset` bytes behind `sums`
+template <int offset>
+[[gnu::always_inline]] inline void widen(__m256i& t, __m256i one, std::int32_t* sums) {
+  asm volatile("vpmaddwd %2,%0,%0\n\tvpaddd %c3(%1),%0,%0\n\tvmovdqu %0,%c3(%1)"
+               : "+x"(t)
+               : "r"(sums), "x"(one), "i"(offset)
+               : "memory");
+}
+
 /// Where a tile is: the next group's weights and offset.
 struct Place {
   const std::int8_t* weights;
@@ -147,11 +156,8 @@ template <int MR, int NV, int D>
     const __m256i one = ones16();
     unroll<MR>([&](auto i) __attribute__((always_inline)) {
       unroll<NV>([&](auto v) __attribute__((always_inline)) {
-        asm volatile("vpmaddwd %2,%0,%0\n\tvpaddd %c3(%1),%0,%0\n\tvmovdqu %0,%c3(%1)"
-                     : "+x"(t[i][v])
-                     : "r"(sums), "x"(one),
-                       "i"((decltype(i){} * u8s8_columns + 8 * decltype(v){}) * 4)
-                     : "memory");
+        constexpr int at_row = decltype(i){} * u8s8_columns;
+        widen<(at_row + 8 * decltype(v){}) * 4>(t[i][v], one, sums);
       });
     });
   }

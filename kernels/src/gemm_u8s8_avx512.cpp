@@ -37,6 +37,15 @@ struct WindowTile {
     return _mm512_set1_epi32(x);
   }
 
+  /// t = a · w
+  [[gnu::always_inline]] static inline void multiply(__m512i& t, __m512i a, __m512i w) {
+    asm("vpmaddubsw %2,%1,%0" : "=v"(t) : "v"(a), "v"(w));
+  }
+  /// t += a · w
+  [[gnu::always_inline]] static inline void add(__m512i& t, __m512i a, __m512i w) {
+    asm("vpmaddubsw %2,%1,%1\n\tvpaddw %1,%0,%0" : "+v"(t), "+v"(a) : "v"(w));
+  }
+
   /// `count` windows of depth D, or `depth` if D is 0.
   template <int MR, bool narrow, int D>
   [[gnu::always_inline]] static inline void windows(std::int32_t count, int depth,
@@ -53,11 +62,10 @@ struct WindowTile {
         const __m512i y = load_weights<narrow>(w + d * bytes);
         _mm_prefetch(reinterpret_cast<const char*>(w + d * bytes + ahead), _MM_HINT_T0);
         unroll<MR>([&](auto i) __attribute__((always_inline)) {
-          __m512i x = four(from + i * lda);
           if constexpr (first) {
-            asm("vpmaddubsw %2,%1,%0" : "=v"(t[i]) : "v"(x), "v"(y));
+            multiply(t[i], four(from + i * lda), y);
           } else {
-            asm("vpmaddubsw %2,%1,%1\n\tvpaddw %1,%0,%0" : "+v"(t[i]), "+v"(x) : "v"(y));
+            add(t[i], four(from + i * lda), y);
           }
         });
       };

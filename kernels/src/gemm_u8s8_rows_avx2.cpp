@@ -82,6 +82,40 @@ struct Place {
 constexpr int pair_bytes = 2 * u8s8_group;
 constexpr std::int64_t bytes_ahead = 512;
 
+// Asm statements keep compilers from reordering sums, which makes them run out of registers.
+
+/// The weights of two channels, each for all rows.
+[[gnu::always_inline]] inline void broadcast(const std::int8_t* weights, __m256i& w0, __m256i& w1) {
+  const auto& memory = *reinterpret_cast<const std::int8_t(*)[pair_bytes]>(weights);
+  asm volatile("vpbroadcastd (%2),%0\n\tvpbroadcastd 4(%2),%1"
+               : "=&x"(w0), "=x"(w1)
+               : "r"(weights), "m"(memory));
+}
+
+/// t = a · w
+[[gnu::always_inline]] inline void multiply(__m256i (&t)[2], __m256i a, __m256i w0, __m256i w1) {
+  asm volatile("vpmaddubsw %3,%2,%0\n\tvpmaddubsw %4,%2,%1"
+               : "=&x"(t[0]), "=x"(t[1])
+               : "x"(a), "x"(w0), "x"(w1));
+}
+
+/// t += a · w
+[[gnu::always_inline]] inline void add(__m256i (&t)[2], __m256i a, __m256i w0, __m256i w1) {
+  __m256i x;
+  asm volatile("vpmaddubsw %4,%3,%2\n\tvpmaddubsw %5,%3,%3\n\tvpaddw %2,%0,%0\n\tvpaddw %3,%1,%1"
+               : "+x"(t[0]), "+x"(t[1]), "=&x"(x), "+x"(a)
+               : "x"(w0), "x"(w1));
+}
+
+/// sums += t widened, `offset` bytes behind `sums`
+template <int offset>
+[[gnu::always_inline]] inline void widen(__m256i& t, __m256i one, std::int32_t* sums) {
+  asm volatile("vpmaddwd %2,%0,%0\n\tvpaddd %c3(%1),%0,%0\n\tvmovdqu %0,%c3(%1)"
+               : "+x"(t)
+               : "r"(sums), "x"(one), "i"(offset)
+               : "memory");
+}
+
 /// `count` windows of depth D. The sums of the second channel stand
 /// `most_rows` behind those of the first.
 template <int V, int D>
@@ -92,20 +126,13 @@ template <int V, int D>
     const auto step = [&](auto first, int d) __attribute__((always_inline)) {
       const std::uint8_t* from = a + std::int64_t{at.groups[d]} * group_stride;
       __m256i w0, w1;
-      asm volatile("vpbroadcastd (%2),%0\n\tvpbroadcastd 4(%2),%1"
-                   : "=&x"(w0), "=x"(w1)
-                   : "r"(at.weights + d * pair_bytes), "m"(at.weights[d * pair_bytes]));
+      broadcast(at.weights + d * pair_bytes, w0, w1);
       unroll<V>([&](auto v) __attribute__((always_inline)) {
-        __m256i x = load(from + 32 * v), y;
+        const __m256i x = load(from + 32 * v);
         if constexpr (first) {
-          asm volatile("vpmaddubsw %3,%2,%0\n\tvpmaddubsw %4,%2,%1"
-                       : "=&x"(t[v][0]), "=x"(t[v][1])
-                       : "x"(x), "x"(w0), "x"(w1));
+          multiply(t[v], x, w0, w1);
         } else {
-          asm volatile(
-              "vpmaddubsw %4,%3,%2\n\tvpmaddubsw %5,%3,%3\n\tvpaddw %2,%0,%0\n\tvpaddw %3,%1,%1"
-              : "+x"(t[v][0]), "+x"(t[v][1]), "=&x"(y), "+x"(x)
-              : "x"(w0), "x"(w1));
+          add(t[v], x, w0, w1);
         }
       });
     };
@@ -117,10 +144,8 @@ template <int V, int D>
     const __m256i one = _mm256_set1_epi16(1);
     unroll<V>([&](auto v) __attribute__((always_inline)) {
       unroll<2>([&](auto c) __attribute__((always_inline)) {
-        asm volatile("vpmaddwd %2,%0,%0\n\tvpaddd %c3(%1),%0,%0\n\tvmovdqu %0,%c3(%1)"
-                     : "+x"(t[v][c])
-                     : "r"(sums), "x"(one), "i"((decltype(c){} * most_rows + 8 * decltype(v){}) * 4)
-                     : "memory");
+        constexpr int channel = decltype(c){} * most_rows;
+        widen<(channel + 8 * decltype(v){}) * 4>(t[v][c], one, sums);
       });
     });
   }

@@ -53,6 +53,13 @@ struct PlainGroups {
   }
 };
 
+/// s += a · w, in an order that compilers leave alone.
+[[gnu::always_inline]] inline void add_products(__m256i& s, __m256i a, __m256i w) {
+  __m256i product;
+  asm("vpmaddwd %2,%1,%0" : "=x"(product) : "x"(a), "x"(w));
+  asm("vpaddd %1,%0,%0" : "+x"(s) : "x"(product));
+}
+
 /// 4 · NV columns from `column` on.
 template <int MR, int NV, class Groups>
 void part(const Groups& groups, int column, const std::int16_t* a, std::int64_t lda,
@@ -74,11 +81,7 @@ void part(const Groups& groups, int column, const std::int16_t* a, std::int64_t 
       long long four;
       __builtin_memcpy(&four, from + i * lda, sizeof four);
       const __m256i x = _mm256_set1_epi64x(four);
-      unroll<NV>([&](auto v) __attribute__((always_inline)) {
-        __m256i product;
-        asm("vpmaddwd %2,%1,%0" : "=x"(product) : "x"(x), "x"(w[v]));
-        asm("vpaddd %1,%0,%0" : "+x"(s[i][v]) : "x"(product));
-      });
+      unroll<NV>([&](auto v) __attribute__((always_inline)) { add_products(s[i][v], x, w[v]); });
     });
   });
   unroll<MR>([&](auto i) __attribute__((always_inline)) {
