@@ -1,7 +1,6 @@
 #include "adze/kernels/gemm_sparse.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 #include <stdexcept>
 #include <string>
@@ -21,65 +20,11 @@ namespace {
 using detail::SparseForm;
 using detail::SparseWeightsData;
 
-// Best first, for each block shape.
-const SparseKernel* const kernels[] = {
-#if defined(__x86_64__)
-    &u8s8_sparse_1x4_dot_avx512vnni,
-    &u8s8_sparse_1x4_rows_avx512vnni,
-    &u8s8_sparse_1x16_dot_avx512vnni,
-    &u8s8_sparse_1x16_rows_avx512vnni,
-    &u8s8_sparse_4x4_two_avx512vnni,
-    &u8s8_sparse_4x4_rows_avx512vnni,
-    &u8s8_sparse_8x4_avx512vnni,
-    &u8s8_sparse_16x4_avx512vnni,
-    &u8s8_sparse_8x1_few_avx512vnni,
-    &u8s8_sparse_8x1_rows_avx512vnni,
-    &u8s8_sparse_1x4_dot_avx2,
-    &u8s8_sparse_1x4_rows_avx2,
-    &u8s8_sparse_1x16_dot_avx2,
-    &u8s8_sparse_1x16_rows_avx2,
-    &u8s8_sparse_4x4_two_avx2,
-    &u8s8_sparse_4x4_rows_avx2,
-    &u8s8_sparse_8x4_avx2,
-    &u8s8_sparse_16x4_avx2,
-    &u8s8_sparse_8x1_few_avx2,
-    &u8s8_sparse_8x1_rows_avx2,
-#endif
-    &u8s8_sparse_scalar,
-};
-
-std::atomic<const SparseKernel*> forced{nullptr};
-
 const SparseHelpers& helpers() {
 #if defined(__x86_64__)
   if (includes(active(), Isa::avx2)) return sparse_helpers_avx2;
 #endif
   return sparse_helpers_scalar;
-}
-
-/// Why the kernel cannot do it at all.
-const char* why_not(const SparseKernel& kernel, BlockShape block) {
-  if (const char* reason = why_not(kernel.isa)) return reason;
-  if (kernel.block_rows == 0) return nullptr;
-  return block == BlockShape{kernel.block_rows, kernel.block_cols}
-             ? nullptr
-             : "it is made for another block shape";
-}
-
-const char* why_not(const SparseKernel& kernel, const SparseProblem& problem) {
-  const SparseKernel* only = forced.load(std::memory_order_relaxed);
-  if (only != nullptr && only != &kernel) return "another kernel is forced";
-  if (const char* reason = why_not(kernel, problem.block)) return reason;
-  return only == nullptr && kernel.most_rows != 0 && problem.m > kernel.most_rows
-             ? "it is made for fewer rows of activations"
-             : nullptr;
-}
-
-const SparseKernel& pick(const SparseProblem& problem) {
-  for (const SparseKernel* kernel : kernels) {
-    if (why_not(*kernel, problem) == nullptr) return *kernel;
-  }
-  return u8s8_sparse_scalar;
 }
 
 constexpr std::int64_t strip = 16;  // channels; parts of a call begin at multiples of it
@@ -278,7 +223,7 @@ void run(const Call& call, const Part& part) {
   for (std::int64_t row = part.row; row < part.row_end; row += most_rows) {
     const std::int64_t rows = std::min(most_rows, part.row_end - row);
     const Block block = prepare_block(*call.a, row, rows, w.k, unit);
-    const SparseKernel& kernel = pick({rows, w.block});
+    const SparseKernel& kernel = pick_sparse_u8s8({rows, w.block});
     set_last_kernel(kernel.name);
 
     const SparseForm* form = nullptr;
@@ -338,20 +283,11 @@ std::int64_t cut(const SparseView& w, std::int64_t strips, std::int64_t parts, s
   return low;
 }
 
-void check_forced(BlockShape block) {
-  const SparseKernel* kernel = forced.load(std::memory_order_relaxed);
-  if (kernel == nullptr) return;
-  if (const char* reason = why_not(*kernel, block)) {
-    throw std::runtime_error("gemm_u8s8: cannot use the forced kernel " +
-                             std::string(kernel->name) + ": " + reason);
-  }
-}
-
 void run_all(const Activations& a, std::int64_t m, const SparseWeights& weights,
              const OutputStage& stage, void* out, std::int64_t ldo) {
   const SparseWeightsData& w = weights.data();
   if (m <= 0 || w.n <= 0) return;
-  check_forced(w.block);
+  check_forced_sparse_u8s8(w.block);
   Call call{};
   call.a = &a;
   call.m = m;
@@ -371,7 +307,7 @@ void run_all(const Activations& a, std::int64_t m, const SparseWeights& weights,
     return;
   }
   // Rows are easiest to share evenly, but few of them are better kept together.
-  const SparseKernel& kernel = pick({m, w.block});
+  const SparseKernel& kernel = pick_sparse_u8s8({m, w.block});
   const std::int64_t unit = kernel.input == SparseInput::rows ? 32 : kernel.job_rows(m);
   const std::int64_t units = (m + unit - 1) / unit;
   const bool by_rows = units % parts == 0 || units >= 4 * parts || strips < parts;
@@ -409,29 +345,6 @@ void gemm_f32s8(const float* a, std::int64_t lda, std::int64_t m, const Affine& 
   with_zero_point.a_zero_point = a_params.zero_point;
   with_zero_point.a_max = a_params.qmax;
   run_all(activations, m, weights, with_zero_point, out, ldo);
-}
-
-std::vector<KernelInfo> sparse_u8s8_kernels(const SparseProblem& problem) {
-  std::vector<KernelInfo> infos;
-  for (const SparseKernel* kernel : kernels) {
-    infos.push_back({kernel->name, kernel->isa, why_not(*kernel, problem)});
-  }
-  return infos;
-}
-
-void force_sparse_u8s8_kernel(const char* kernel) {
-  const std::string wanted = kernel;
-  if (wanted.empty()) {
-    forced.store(nullptr);
-    return;
-  }
-  for (const SparseKernel* candidate : kernels) {
-    if (wanted == candidate->name) {
-      forced.store(candidate);
-      return;
-    }
-  }
-  throw std::runtime_error("force_sparse_u8s8_kernel: no kernel is called '" + wanted + "'");
 }
 
 }  // namespace adze::kernels

@@ -9,6 +9,9 @@
 
 namespace adze::kernels {
 
+struct BlockShape;
+struct SparseProblem;
+
 /// The units of one group of channels within one block of inputs: first the quads (windows of four
 /// units of which 16-bit sums may be added before they are widened), then the pairs, then single
 /// units up to the beginning of the next list.
@@ -117,6 +120,11 @@ extern const SparseKernel u8s8_sparse_1x16_dot_avx512vnni, u8s8_sparse_1x16_rows
 extern const SparseKernel u8s8_sparse_4x4_two_avx512vnni, u8s8_sparse_4x4_rows_avx512vnni;
 extern const SparseKernel u8s8_sparse_8x4_avx512vnni, u8s8_sparse_16x4_avx512vnni;
 extern const SparseKernel u8s8_sparse_8x1_few_avx512vnni, u8s8_sparse_8x1_rows_avx512vnni;
+
+/// The kernel that is used for a problem.
+const SparseKernel& pick_sparse_u8s8(const SparseProblem& problem);
+/// Throws std::runtime_error if a kernel is forced that is not made for blocks of this shape.
+void check_forced_sparse_u8s8(BlockShape block);
 
 /// The parts that are the same for all kernels of one instruction set.
 struct SparseHelpers {

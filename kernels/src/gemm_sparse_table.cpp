@@ -1,0 +1,103 @@
+// The table of sparse int8 kernels: which one is used, and why others are not.
+#include <atomic>
+#include <stdexcept>
+#include <string>
+
+#include "adze/kernels/gemm_sparse.h"
+
+#include "gemm_sparse_kernel.h"
+#include "isa_state.h"
+
+namespace adze::kernels {
+
+namespace {
+
+// Best first, for each block shape.
+const SparseKernel* const kernels[] = {
+#if defined(__x86_64__)
+    &u8s8_sparse_1x4_dot_avx512vnni,
+    &u8s8_sparse_1x4_rows_avx512vnni,
+    &u8s8_sparse_1x16_dot_avx512vnni,
+    &u8s8_sparse_1x16_rows_avx512vnni,
+    &u8s8_sparse_4x4_two_avx512vnni,
+    &u8s8_sparse_4x4_rows_avx512vnni,
+    &u8s8_sparse_8x4_avx512vnni,
+    &u8s8_sparse_16x4_avx512vnni,
+    &u8s8_sparse_8x1_few_avx512vnni,
+    &u8s8_sparse_8x1_rows_avx512vnni,
+    &u8s8_sparse_1x4_dot_avx2,
+    &u8s8_sparse_1x4_rows_avx2,
+    &u8s8_sparse_1x16_dot_avx2,
+    &u8s8_sparse_1x16_rows_avx2,
+    &u8s8_sparse_4x4_two_avx2,
+    &u8s8_sparse_4x4_rows_avx2,
+    &u8s8_sparse_8x4_avx2,
+    &u8s8_sparse_16x4_avx2,
+    &u8s8_sparse_8x1_few_avx2,
+    &u8s8_sparse_8x1_rows_avx2,
+#endif
+    &u8s8_sparse_scalar,
+};
+
+std::atomic<const SparseKernel*> forced{nullptr};
+
+/// Why the kernel cannot do it at all.
+const char* why_not(const SparseKernel& kernel, BlockShape block) {
+  if (const char* reason = why_not(kernel.isa)) return reason;
+  if (kernel.block_rows == 0) return nullptr;
+  return block == BlockShape{kernel.block_rows, kernel.block_cols}
+             ? nullptr
+             : "it is made for another block shape";
+}
+
+const char* why_not(const SparseKernel& kernel, const SparseProblem& problem) {
+  const SparseKernel* only = forced.load(std::memory_order_relaxed);
+  if (only != nullptr && only != &kernel) return "another kernel is forced";
+  if (const char* reason = why_not(kernel, problem.block)) return reason;
+  return only == nullptr && kernel.most_rows != 0 && problem.m > kernel.most_rows
+             ? "it is made for fewer rows of activations"
+             : nullptr;
+}
+
+}  // namespace
+
+const SparseKernel& pick_sparse_u8s8(const SparseProblem& problem) {
+  for (const SparseKernel* kernel : kernels) {
+    if (why_not(*kernel, problem) == nullptr) return *kernel;
+  }
+  return u8s8_sparse_scalar;
+}
+
+void check_forced_sparse_u8s8(BlockShape block) {
+  const SparseKernel* kernel = forced.load(std::memory_order_relaxed);
+  if (kernel == nullptr) return;
+  if (const char* reason = why_not(*kernel, block)) {
+    throw std::runtime_error("gemm_u8s8: cannot use the forced kernel " +
+                             std::string(kernel->name) + ": " + reason);
+  }
+}
+
+std::vector<KernelInfo> sparse_u8s8_kernels(const SparseProblem& problem) {
+  std::vector<KernelInfo> infos;
+  for (const SparseKernel* kernel : kernels) {
+    infos.push_back({kernel->name, kernel->isa, why_not(*kernel, problem)});
+  }
+  return infos;
+}
+
+void force_sparse_u8s8_kernel(const char* kernel) {
+  const std::string wanted = kernel;
+  if (wanted.empty()) {
+    forced.store(nullptr);
+    return;
+  }
+  for (const SparseKernel* candidate : kernels) {
+    if (wanted == candidate->name) {
+      forced.store(candidate);
+      return;
+    }
+  }
+  throw std::runtime_error("force_sparse_u8s8_kernel: no kernel is called '" + wanted + "'");
+}
+
+}  // namespace adze::kernels
