@@ -160,38 +160,39 @@ std::optional<LimitTiming> measure_mix(Mix mix, Isa isa, int threads, double sec
 
 LimitTiming measure_traffic(Traffic traffic, Isa isa, std::int64_t bytes, int threads,
                             double seconds) {
-  const LimitLoops* loops = &limit_loops_scalar;
-  for (const LimitLoops* candidate : all_loops) {
-    if (candidate->read == nullptr || !kernels::supported(candidate->isa)) continue;
-    if (kernels::includes(isa, candidate->isa)) {
-      loops = candidate;
-      break;
-    }
-  }
   const bool copies = traffic == Traffic::copy;
   // What one thread reads; in a copy it writes as much.
   const std::int64_t part =
       round_up(std::max<std::int64_t>(1, bytes / (copies ? 2 : 1) / threads), 1024);
   const std::int64_t stride = round_up(part, 4096) + 4096;
   const Buffer from = buffer(stride * threads), to = copies ? buffer(stride * threads) : nullptr;
-  const auto once = [&](std::int64_t thread) {
-    const std::int64_t at = thread * stride;
-    if (copies) {
-      loops->copy(from.get() + at, part, to.get() + at);
-    } else {
-      loops->read(from.get() + at, part);
-    }
-  };
-  const auto passes =
-      static_cast<std::int64_t>(std::max(1.0, seconds_of_call / estimate([&] { once(0); })));
-  const Threads guard(threads);
-  const auto run = [&] {
-    on_threads(threads, [&](std::int64_t thread) {
-      for (std::int64_t i = 0; i < passes; ++i) once(thread);
-    });
-  };
-  return {static_cast<double>(part * passes * threads * (copies ? 2 : 1)),
-          time_in_turns({{run}}, seconds)[0]};
+  LimitTiming best;
+  for (const LimitLoops* loops : all_loops) {
+    if (loops->read == nullptr || !kernels::supported(loops->isa)) continue;
+    if (!kernels::includes(isa, loops->isa)) continue;
+    if (loops->isa == Isa::scalar && best.amount > 0) continue;
+    const auto once = [&](std::int64_t thread) {
+      const std::int64_t at = thread * stride;
+      if (copies) {
+        loops->copy(from.get() + at, part, to.get() + at);
+      } else {
+        loops->read(from.get() + at, part);
+      }
+    };
+    const auto passes =
+        static_cast<std::int64_t>(std::max(1.0, seconds_of_call / estimate([&] { once(0); })));
+    const Threads guard(threads);
+    const auto run = [&] {
+      on_threads(threads, [&](std::int64_t thread) {
+        for (std::int64_t i = 0; i < passes; ++i) once(thread);
+      });
+    };
+    const LimitTiming timing = {static_cast<double>(part * passes * threads * (copies ? 2 : 1)),
+                                time_in_turns({{run}}, seconds)[0]};
+    // Wider registers are not always faster: far from the caches they may be slower.
+    if (best.amount == 0 || timing.best() > best.best()) best = timing;
+  }
+  return best;
 }
 
 std::optional<Limit> limit_of_kernel(std::string_view kernel, Isa isa, int threads) {

@@ -47,7 +47,8 @@ struct LimitTiming {
 /// this tool, does not have it. Measured anew at each call.
 std::optional<LimitTiming> measure_mix(Mix mix, kernels::Isa isa, int threads, double seconds);
 /// Reading or copying `bytes` (read and written ones together) that lie in the caches as they do
-/// when a kernel uses them again and again, shared by the threads.
+/// when a kernel uses them again and again, shared by the threads; with the registers of `isa` that
+/// are fastest.
 LimitTiming measure_traffic(Traffic traffic, kernels::Isa isa, std::int64_t bytes, int threads,
                             double seconds);
 
