@@ -1,6 +1,7 @@
 #include "adze/core/ops/linalg.h"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -80,25 +81,27 @@ void multiply(const Matrix<float>& a, const Matrix<float>& b, const float* bias,
 // every use, as in training, never gets there.
 class KeptWeight {
  public:
-  // The packed weight from the second call on, before that nullptr.
-  const kernels::LinearWeightsF32* packed(const Tensor& weight) const {
+  // The weights for products with `rows` rows from the second call on, before that nullptr; also
+  // where packing does not pay.
+  const kernels::LinearWeightsF32* packed(const Tensor& weight, std::int64_t rows) const {
     std::lock_guard lock(state_->mutex);
     if (!state_->used) {
       state_->used = true;
       return nullptr;
     }
-    if (!state_->packed) {
+    auto& packed = state_->packed[static_cast<std::size_t>(kernels::linear_f32_class(rows))];
+    if (!packed) {
       const std::int64_t n = weight.size(0), k = weight.size(1);
-      state_->packed.emplace(weight.data<float>(), n, k, k);
+      packed.emplace(weight.data<float>(), n, k, k, rows);
     }
-    return &*state_->packed;
+    return packed->useful() ? &*packed : nullptr;
   }
 
  private:
   struct State {
     std::mutex mutex;
     bool used = false;
-    std::optional<kernels::LinearWeightsF32> packed;
+    std::array<std::optional<kernels::LinearWeightsF32>, kernels::linear_f32_classes> packed;
   };
   std::unique_ptr<State> state_ = std::make_unique<State>();
 };
@@ -112,8 +115,7 @@ void multiply_linear(const Tensor& x, std::int64_t rows, const Tensor& weight, c
   if (weight.numel() >= fewest_values && !weight.impl().storage->is_borrowed()) {
     const auto kept =
         (*weight.impl().derived).get<KeptWeight>(weight.version(), [] { return KeptWeight(); });
-    const kernels::LinearWeightsF32* packed = kept->packed(weight);
-    if (packed && packed->worth(rows)) {
+    if (const kernels::LinearWeightsF32* packed = kept->packed(weight, rows)) {
       kernels::gemm_f32(x.data<float>(), k, rows, *packed, bias, false, out, n);
       return;
     }
