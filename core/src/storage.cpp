@@ -64,7 +64,9 @@ std::shared_ptr<Storage> Storage::borrow(void* data, std::size_t bytes,
   auto storage = std::make_shared<Storage>(Key{});
   storage->data_ = static_cast<std::byte*>(data);
   storage->bytes_ = bytes;
-  storage->owner_ = std::move(owner);
+  static const char nobody = 0;
+  storage->owner_ =
+      owner ? std::move(owner) : std::shared_ptr<const void>(std::shared_ptr<void>(), &nobody);
   return storage;
 }
 
