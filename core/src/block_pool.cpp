@@ -45,7 +45,7 @@ SizeClass class_of(std::size_t bytes) {
   return {(static_cast<std::size_t>(power) - 6) * 4 + 1 + quarter, rounded};
 }
 
-constexpr std::size_t class_count = (20 - 6) * 4 + 1;  // up to largest_pooled = 2^20
+constexpr std::size_t class_count = (23 - 6) * 4 + 1;  // up to largest_pooled = 2^23
 
 struct FreeBlock {
   FreeBlock* next;

@@ -13,8 +13,8 @@ void* take_block(std::size_t bytes);
 void give_block(void* block, std::size_t bytes) noexcept;
 
 /// The most bytes that one thread keeps, and the size from which on blocks are not kept.
-inline constexpr std::size_t pool_limit = std::size_t{4} << 20;
-inline constexpr std::size_t largest_pooled = std::size_t{1} << 20;
+inline constexpr std::size_t pool_limit = std::size_t{32} << 20;
+inline constexpr std::size_t largest_pooled = std::size_t{8} << 20;
 
 /// std::allocator over these blocks.
 template <class T>

@@ -43,7 +43,7 @@ struct ElementwiseLoops {
     if constexpr (op == binary_add) return a + b;
     if constexpr (op == binary_sub) return a - b;
     if constexpr (op == binary_mul) return a * b;
-    if constexpr (op == binary_div) return a / b;
+    if constexpr (op == binary_div) return L::divide(a, b);
   }
   template <int op>
   static void binary(const float* a, const float* b, std::int64_t n, float* out) {
@@ -119,7 +119,7 @@ struct ElementwiseLoops {
   }
   static void addcdiv(float alpha, const float* a, const float* b, std::int64_t n, float* y) {
     const F p = L::all(alpha);
-    map([p](F u, F w, F v) { return v + p * (u / w); }, n, y, a, b, y);
+    map([p](F u, F w, F v) { return v + p * L::divide(u, w); }, n, y, a, b, y);
   }
   static void accumulate(const float* x, std::int64_t n, float* y) {
     map([](F u, F v) { return v + u; }, n, y, x, y);

@@ -43,5 +43,6 @@ struct ElementwiseTable {
 
 extern const ElementwiseTable elementwise_scalar;
 extern const ElementwiseTable elementwise_avx2;
+extern const ElementwiseTable elementwise_neon;
 
 }  // namespace adze::kernels

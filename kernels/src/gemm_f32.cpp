@@ -20,6 +20,8 @@ const F32Kernel* const kernels[] = {
 #if defined(__x86_64__)
     &f32_gemm_12x32_avx512,
     &f32_gemm_6x16_avx2,
+#elif defined(__aarch64__)
+    &f32_gemm_6x16_neon,
 #endif
     &f32_gemm_scalar,
 };

@@ -57,6 +57,7 @@ struct F32Kernel {
 extern const F32Kernel f32_gemm_scalar;
 extern const F32Kernel f32_gemm_6x16_avx2;
 extern const F32Kernel f32_gemm_12x32_avx512;
+extern const F32Kernel f32_gemm_6x16_neon;
 
 /// What f32_gemm_12x32_avx512 shares with f32_gemm_6x16_avx2.
 void f32_transpose_avx2(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t k,

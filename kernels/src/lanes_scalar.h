@@ -32,6 +32,7 @@ struct ScalarLanes {
   static F greater(F a, F b) { return a > b ? a : b; }     // b if either is NaN
   static F select(M m, F a, F b) { return m ? a : b; }
   static F where(M m, F a) { return m ? a : 0.0f; }
+  static F divide(F a, F b) { return a / b; }
   static F sqrt(F x) { return std::sqrt(x); }
 
   /// Rounds half to even; |x| < 2³¹.

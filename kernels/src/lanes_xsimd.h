@@ -32,6 +32,7 @@ struct XsimdLanes {
   static F greater(F a, F b) { return xsimd::max(a, b); }
   static F select(M m, F a, F b) { return xsimd::select(m, a, b); }
   static F where(M m, F a) { return xsimd::select(m, a, F(0.0f)); }
+  static F divide(F a, F b) { return a / b; }
   static F sqrt(F x) { return xsimd::sqrt(x); }
 
   static F round(F x) { return xsimd::nearbyint(x); }

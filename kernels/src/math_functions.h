@@ -84,7 +84,7 @@ struct MathFunctions {
   /// From e⁻|ˣ|, which cannot overflow.
   static F sigmoid(F x) {
     const F e = exp(all(0.0f) - absolute(x));
-    return L::select(L::less(x, all(0.0f)), e, all(1.0f)) / (all(1.0f) + e);
+    return L::divide(L::select(L::less(x, all(0.0f)), e, all(1.0f)), all(1.0f) + e);
   }
 
   /// An odd polynomial below 0.625, else 1 - 2 / (e²|ˣ| + 1) with the sign of x.
@@ -97,7 +97,7 @@ struct MathFunctions {
     p = p * z + all(1.33314422036e-1f);
     p = p * z + all(-3.33332819422e-1f);
     const F near_zero = (p * z) * x + x;
-    const F large = all(1.0f) - all(2.0f) / (exp(a + a) + all(1.0f));
+    const F large = all(1.0f) - L::divide(all(2.0f), exp(a + a) + all(1.0f));
     const F far_from_zero = L::select(L::less(x, all(0.0f)), all(0.0f) - large, large);
     const F y = L::select(L::less(a, all(0.625f)), near_zero, far_from_zero);
     return L::select(L::equal(x, all(0.0f)), x, y);  // keeps -0

@@ -5,18 +5,23 @@
 #include <stdexcept>
 #include <string>
 
-#include <tbb/parallel_for.h>
-#include <tbb/task_arena.h>
-
 #if defined(__SANITIZE_THREAD__)
-#define ADZE_THREAD_SANITIZER 1
+#define ADZE_OWN_THREADS 1
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
-#define ADZE_THREAD_SANITIZER 1
+#define ADZE_OWN_THREADS 1
 #endif
 #endif
 
-#ifdef ADZE_THREAD_SANITIZER
+// tests/isas builds for processors for which oneTBB is not at hand.
+#ifdef ADZE_WITHOUT_TBB
+#define ADZE_OWN_THREADS 1
+#else
+#include <tbb/parallel_for.h>
+#include <tbb/task_arena.h>
+#endif
+
+#ifdef ADZE_OWN_THREADS
 #include <exception>
 #include <thread>
 #include <vector>
@@ -26,7 +31,7 @@ namespace adze::kernels {
 
 namespace {
 
-#ifdef ADZE_THREAD_SANITIZER
+#ifdef ADZE_OWN_THREADS
 /// ThreadSanitizer does not see how the oneTBB library synchronizes and reports races that are
 /// none; with threads of our own it checks our code.
 template <class Run>
@@ -70,7 +75,12 @@ void set_num_threads(int count) {
 
 int get_num_threads() {
   const int count = chosen_threads.load(std::memory_order_relaxed);
-  return count > 0 ? count : tbb::this_task_arena::max_concurrency();
+  if (count > 0) return count;
+#ifdef ADZE_WITHOUT_TBB
+  return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+#else
+  return tbb::this_task_arena::max_concurrency();
+#endif
 }
 
 void detail::parallel_for(std::int64_t begin, std::int64_t end, std::int64_t grain,

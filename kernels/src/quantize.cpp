@@ -19,6 +19,8 @@ namespace adze::kernels {
 const QuantizeTable& quantize_table() {
 #if defined(__x86_64__)
   const QuantizeTable& chosen = includes(active(), Isa::avx2) ? quantize_avx2 : quantize_scalar;
+#elif defined(__aarch64__)
+  const QuantizeTable& chosen = includes(active(), Isa::neon) ? quantize_neon : quantize_scalar;
 #else
   const QuantizeTable& chosen = quantize_scalar;
 #endif
