@@ -1,15 +1,12 @@
 #include "adze/kernels/gemm_sparse.h"
 
 #include <algorithm>
-#include <cstring>
-#include <stdexcept>
-#include <string>
 
 #include "adze/kernels/parallel.h"
 
+#include "activations.h"
 #include "gemm_sparse_kernel.h"
 #include "isa_state.h"
-#include "quantize_table.h"
 #include "scratch.h"
 #include "sparse_weights.h"
 
@@ -40,45 +37,12 @@ constexpr std::int64_t most_job_rows = 64;
 constexpr std::int64_t word = 4;
 constexpr std::int64_t long_word = 16;
 
-thread_local Scratch a_scratch;
 thread_local Scratch panel_scratch;
 thread_local Scratch partial_scratch;
-thread_local Scratch row_sum_scratch;
 thread_local Scratch stage_scratch;
 
 std::int64_t round_up(std::int64_t x, std::int64_t unit) {
   return (x + unit - 1) / unit * unit;
-}
-
-/// Activations: 8-bit, or float32 with the way to quantize them.
-struct Activations {
-  const std::uint8_t* bytes = nullptr;
-  const float* floats = nullptr;
-  AffineRow affine{};
-  std::int64_t ld = 0;
-};
-
-struct Block {
-  const std::uint8_t* a;
-  std::int64_t lda;
-};
-
-/// Rows of activations, readable up to a multiple of `unit` inputs, zeros there.
-Block prepare_block(const Activations& a, std::int64_t row, std::int64_t rows, std::int64_t k,
-                    std::int64_t unit) {
-  if (a.floats == nullptr && k % unit == 0) return {a.bytes + row * a.ld, a.ld};
-  const std::int64_t ld = round_up(k, unit);
-  auto* out = a_scratch.get<std::uint8_t>(static_cast<std::size_t>(rows * ld));
-  for (std::int64_t i = 0; i < rows; ++i) {
-    std::uint8_t* to = out + i * ld;
-    if (a.floats != nullptr) {
-      quantize_table().quantize_u8(a.floats + (row + i) * a.ld, k, a.affine, to);
-    } else {
-      std::memcpy(to, a.bytes + (row + i) * a.ld, static_cast<std::size_t>(k));
-    }
-    std::fill(to + k, to + ld, std::uint8_t{0});
-  }
-  return {out, ld};
 }
 
 /// An array with one value for each of `padded` channels: the one given, or a copy in `to`.
@@ -150,8 +114,8 @@ struct Part {
   std::int64_t row, row_end, strip, strip_end;
 };
 
-const std::uint8_t* panel_of(const SparseKernel& kernel, const Block& block, std::int64_t row,
-                             int rows, std::int64_t k, int panel_rows) {
+const std::uint8_t* panel_of(const SparseKernel& kernel, const ActivationBlock& block,
+                             std::int64_t row, int rows, std::int64_t k, int panel_rows) {
   const std::uint8_t* a = block.a + row * block.lda;
   const std::int64_t size =
       kernel.input == SparseInput::panel ? round_up(k, long_word) * panel_rows : k * 8;
@@ -166,8 +130,8 @@ const std::uint8_t* panel_of(const SparseKernel& kernel, const Block& block, std
 
 /// Some rows of a block times some strips.
 void run_jobs(const Call& call, const SparseKernel& kernel, const SparseForm& form,
-              const Block& block, std::int64_t row, std::int64_t rows, const std::int32_t* row_sums,
-              std::int64_t strip_begin, std::int64_t strip_end) {
+              const ActivationBlock& block, std::int64_t row, std::int64_t rows,
+              const std::int32_t* sums, std::int64_t strip_begin, std::int64_t strip_end) {
   const SparseView& w = form.view;
   const std::int64_t groups_of_a_strip = strip / w.height;
   SparseJob job;
@@ -188,7 +152,7 @@ void run_jobs(const Call& call, const SparseKernel& kernel, const SparseForm& fo
     job.lda = block.lda;
     job.a = kernel.input == SparseInput::rows ? block.a + i * block.lda
                                               : panel_of(kernel, block, i, job.rows, w.k, size);
-    job.out = {&call.stage, row_sums == nullptr ? nullptr : row_sums + i,
+    job.out = {&call.stage, sums == nullptr ? nullptr : sums + i,
                call.out + (row + i) * call.ldo * call.out_bytes, call.ldo, w.n};
     kernel.run(job);
     i += job.rows;
@@ -197,7 +161,8 @@ void run_jobs(const Call& call, const SparseKernel& kernel, const SparseForm& fo
 
 /// The largest activation of a block, or what is promised if that is low; above low_bound it may be
 /// any number above.
-std::int32_t largest(const Block& block, std::int64_t rows, std::int64_t k, std::int32_t promised) {
+std::int32_t largest(const ActivationBlock& block, std::int64_t rows, std::int64_t k,
+                     std::int32_t promised) {
   const auto scan = [&](std::int32_t enough) {
     std::int32_t most = 0;
     for (std::int64_t i = 0; i < rows && most <= enough; ++i) {
@@ -207,8 +172,7 @@ std::int32_t largest(const Block& block, std::int64_t rows, std::int64_t k, std:
   };
 #ifndef NDEBUG
   if (promised < 255 && scan(promised) > promised) {
-    throw std::runtime_error("gemm_u8s8: an activation is above the promised a_max " +
-                             std::to_string(promised));
+    fail_a_max(promised);
   }
 #endif
   return promised <= detail::low_bound ? promised : scan(detail::low_bound);
@@ -222,7 +186,7 @@ void run(const Call& call, const Part& part) {
       block_rows_unit;
   for (std::int64_t row = part.row; row < part.row_end; row += most_rows) {
     const std::int64_t rows = std::min(most_rows, part.row_end - row);
-    const Block block = prepare_block(*call.a, row, rows, w.k, unit);
+    const ActivationBlock block = readable_block(*call.a, row, rows, w.k, round_up(w.k, unit));
     const SparseKernel& kernel = pick_sparse_u8s8({rows, w.block});
     set_last_kernel(kernel.name);
 
@@ -233,15 +197,8 @@ void run(const Call& call, const Part& part) {
       form = &w.form(0);
     }
 
-    std::int32_t* row_sums = nullptr;
-    if (call.stage.w_zero_points != nullptr) {
-      row_sums = row_sum_scratch.get<std::int32_t>(static_cast<std::size_t>(rows));
-      for (std::int64_t i = 0; i < rows; ++i) {
-        std::int32_t sum = 0;
-        for (std::int64_t p = 0; p < w.k; ++p) sum += block.a[i * block.lda + p];
-        row_sums[i] = sum;
-      }
-    }
+    const std::int32_t* sums =
+        call.stage.w_zero_points == nullptr ? nullptr : row_sums(block, rows, w.k);
 
     // Weights that are read again for each few rows are taken in chunks.
     std::int64_t chunk = part.strip_end - part.strip;
@@ -251,8 +208,7 @@ void run(const Call& call, const Part& part) {
       chunk = std::clamp<std::int64_t>(strips * chunk_bytes / bytes, 1, chunk);
     }
     for (std::int64_t s = part.strip; s < part.strip_end; s += chunk) {
-      run_jobs(call, kernel, *form, block, row, rows, row_sums, s,
-               std::min(part.strip_end, s + chunk));
+      run_jobs(call, kernel, *form, block, row, rows, sums, s, std::min(part.strip_end, s + chunk));
     }
   }
 }
@@ -326,25 +282,14 @@ void run_all(const Activations& a, std::int64_t m, const SparseWeights& weights,
 void gemm_u8s8(const std::uint8_t* a, std::int64_t lda, std::int64_t m,
                const SparseWeights& weights, const OutputStage& stage, void* out,
                std::int64_t ldo) {
-  Activations activations;
-  activations.bytes = a;
-  activations.ld = lda;
-  run_all(activations, m, weights, stage, out, ldo);
+  run_all(Activations::of_bytes(a, lda, m), m, weights, stage, out, ldo);
 }
 
 void gemm_f32s8(const float* a, std::int64_t lda, std::int64_t m, const Affine& a_params,
                 const SparseWeights& weights, const OutputStage& stage, void* out,
                 std::int64_t ldo) {
-  Activations activations;
-  activations.floats = a;
-  activations.affine = {1.0f / a_params.scale, a_params.scale, a_params.zero_point,
-                        static_cast<float>(a_params.qmin - a_params.zero_point),
-                        static_cast<float>(a_params.qmax - a_params.zero_point)};
-  activations.ld = lda;
-  OutputStage with_zero_point = stage;
-  with_zero_point.a_zero_point = a_params.zero_point;
-  with_zero_point.a_max = a_params.qmax;
-  run_all(activations, m, weights, with_zero_point, out, ldo);
+  run_all(Activations::of_floats(a, lda, m, a_params), m, weights,
+          with_activations(stage, a_params), out, ldo);
 }
 
 }  // namespace adze::kernels

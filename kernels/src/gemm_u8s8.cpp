@@ -2,16 +2,15 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
 #include <stdexcept>
 #include <string>
 
 #include "adze/kernels/parallel.h"
 
+#include "activations.h"
 #include "gemm_u8s8_kernel.h"
 #include "isa_state.h"
 #include "packed_weights.h"
-#include "quantize_table.h"
 #include "scratch.h"
 
 namespace adze::kernels {
@@ -65,41 +64,11 @@ constexpr std::int64_t grain = 1 << 21;
 constexpr std::int64_t block_rows_unit = 12;
 constexpr std::int64_t unit_columns = 64;
 
-thread_local Scratch a_scratch;
-thread_local Scratch row_sum_scratch;
 thread_local Scratch kernel_scratch;
 
-/// Activations: 8-bit, or float32 with the way to quantize them.
-struct Activations {
-  const std::uint8_t* bytes = nullptr;
-  const float* floats = nullptr;
-  AffineRow affine{};
-  std::int64_t ld = 0;
-  std::int64_t rows = 0;
-};
-
-/// A block of activations, where tiles can read it.
-struct Block {
-  const std::uint8_t* a;
-  std::int64_t lda;
-};
-
-Block prepare_block(const Activations& a, std::int64_t row, std::int64_t rows, std::int64_t k) {
-  if (a.floats == nullptr && k >= std::int64_t{u8s8_group}) {
-    return {a.bytes + row * a.ld, a.ld};
-  }
-  const std::int64_t ld = std::max(k, std::int64_t{u8s8_group});
-  auto* out = a_scratch.get<std::uint8_t>(static_cast<std::size_t>(rows * ld));
-  for (std::int64_t i = 0; i < rows; ++i) {
-    std::uint8_t* to = out + i * ld;
-    if (a.floats != nullptr) {
-      quantize_table().quantize_u8(a.floats + (row + i) * a.ld, k, a.affine, to);
-    } else {
-      std::copy_n(a.bytes + (row + i) * a.ld, k, to);
-    }
-    std::fill(to + k, to + ld, std::uint8_t{0});
-  }
-  return {out, ld};
+ActivationBlock block_of(const Activations& a, std::int64_t row, std::int64_t rows,
+                         std::int64_t k) {
+  return readable_block(a, row, rows, k, std::max(k, std::int64_t{u8s8_group}));
 }
 
 constexpr float zeros[u8s8_columns] = {};
@@ -163,7 +132,8 @@ struct Part {
   std::int64_t row, row_end, tile, tile_end;
 };
 
-bool any_above(const Block& block, std::int64_t rows, std::int64_t k, std::int32_t limit) {
+bool any_above(const ActivationBlock& block, std::int64_t rows, std::int64_t k,
+               std::int32_t limit) {
   const auto above = helpers().any_above;
   if (block.lda == k) return above(block.a, rows * k, limit);
   for (std::int64_t i = 0; i < rows; ++i) {
@@ -173,11 +143,11 @@ bool any_above(const Block& block, std::int64_t rows, std::int64_t k, std::int32
 }
 
 /// True if no activation of a block is above the window limit.
-bool all_low(const Block& block, std::int64_t rows, std::int64_t k, std::int32_t promised) {
+bool all_low(const ActivationBlock& block, std::int64_t rows, std::int64_t k,
+             std::int32_t promised) {
 #ifndef NDEBUG
   if (promised < 255 && any_above(block, rows, k, promised)) {
-    throw std::runtime_error("gemm_u8s8: an activation is above the promised a_max " +
-                             std::to_string(promised));
+    fail_a_max(promised);
   }
 #endif
   return promised <= u8s8_window_limit || !any_above(block, rows, k, u8s8_window_limit);
@@ -198,19 +168,9 @@ void run(const Activations& a, const PackedWeightsData& w, const OutputStage& st
 
   for (std::int64_t row = part.row; row < part.row_end; row += most_rows) {
     const std::int64_t rows = std::min(most_rows, part.row_end - row);
-    const Block block = prepare_block(a, row, rows, w.k);
+    const ActivationBlock block = block_of(a, row, rows, w.k);
     if (if_low.order == U8S8Order::windows) {
       kernel = all_low(block, rows, w.k, stage.a_max) ? &if_low : &pick(problem);
-    }
-
-    std::int32_t* row_sums = nullptr;
-    if (stage.w_zero_points.data != nullptr) {
-      row_sums = row_sum_scratch.get<std::int32_t>(static_cast<std::size_t>(rows));
-      for (std::int64_t i = 0; i < rows; ++i) {
-        std::int32_t sum = 0;
-        for (std::int64_t p = 0; p < w.k; ++p) sum += block.a[i * block.lda + p];
-        row_sums[i] = sum;
-      }
     }
 
     U8S8Panel panel;
@@ -221,7 +181,7 @@ void run(const Activations& a, const PackedWeightsData& w, const OutputStage& st
     panel.tile = part.tile;
     panel.tile_end = part.tile_end;
     panel.stage = &prepared;
-    panel.row_sums = row_sums;
+    panel.row_sums = stage.w_zero_points.data == nullptr ? nullptr : row_sums(block, rows, w.k);
     panel.out = static_cast<char*>(out) + row * ldo * size;
     panel.ldo = ldo;
     panel.scratch = nullptr;
@@ -240,7 +200,7 @@ void check_forced(const Activations& a, std::int64_t m, const PackedWeightsData&
   if (kernel == nullptr) return;
   GemmU8S8Problem problem{m, w.n, w.k, u8s8_window_limit, w.typical_weight};
   for (std::int64_t i = 0; i < m; ++i) {
-    const Block row = prepare_block(a, i, 1, w.k);
+    const ActivationBlock row = block_of(a, i, 1, w.k);
     if (helpers().any_above(row.a, w.k, u8s8_window_limit)) problem.max_activation = 255;
   }
   if (const char* reason = why_not(*kernel, problem)) {
@@ -296,27 +256,14 @@ void linear_bias(const float* bias, float a_scale, PerChannel<float> w_scales, s
 void gemm_u8s8(const std::uint8_t* a, std::int64_t lda, std::int64_t m,
                const PackedWeights& weights, const OutputStage& stage, void* out,
                std::int64_t ldo) {
-  Activations activations;
-  activations.bytes = a;
-  activations.ld = lda;
-  activations.rows = m;
-  run_all(activations, m, weights, stage, out, ldo);
+  run_all(Activations::of_bytes(a, lda, m), m, weights, stage, out, ldo);
 }
 
 void gemm_f32s8(const float* a, std::int64_t lda, std::int64_t m, const Affine& a_params,
                 const PackedWeights& weights, const OutputStage& stage, void* out,
                 std::int64_t ldo) {
-  Activations activations;
-  activations.floats = a;
-  activations.affine = {1.0f / a_params.scale, a_params.scale, a_params.zero_point,
-                        static_cast<float>(a_params.qmin - a_params.zero_point),
-                        static_cast<float>(a_params.qmax - a_params.zero_point)};
-  activations.ld = lda;
-  activations.rows = m;
-  OutputStage known = stage;
-  known.a_zero_point = a_params.zero_point;
-  known.a_max = a_params.qmax;
-  run_all(activations, m, weights, known, out, ldo);
+  run_all(Activations::of_floats(a, lda, m, a_params), m, weights,
+          with_activations(stage, a_params), out, ldo);
 }
 
 void requantize(const std::int32_t* sums, std::int64_t lds, std::int64_t m, std::int64_t n,

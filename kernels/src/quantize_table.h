@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "adze/kernels/quantize.h"
+
 namespace adze::kernels {
 
 /// An Affine made ready for a loop. Bounds and zero point lie within ±2²², exact in float32.
@@ -14,6 +16,9 @@ struct AffineRow {
   float lowest;   ///< qmin - zero_point
   float highest;  ///< qmax - zero_point
 };
+
+/// `params`, which must be valid (quantize.h), made ready for a loop.
+AffineRow make_row(const Affine& params);
 
 struct QuantizeTable {
   const char* name;

@@ -101,7 +101,8 @@ const SparseForm& SparseWeightsData::form(std::int32_t bound) const {
 
 const SparseForm& SparseWeightsData::bounded_form(std::int32_t most) const {
   const SparseForm& any = form(255);
-  // A multiplication for each unit, another for each window: what the form for low activations can save.
+  // A multiplication for each unit, another for each window: what the form for low activations can
+  // save.
   const std::int64_t units = any.units - any.split;
   const std::int64_t least = units + units / (any.view.height == 8 ? 4 : 2);
   const bool pays = 16 * (any.units + any.windows) > 17 * least;

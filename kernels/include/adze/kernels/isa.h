@@ -26,8 +26,8 @@ Isa isa_from_name(std::string_view text);
 /// True if this machine runs `isa` and the library was built with it.
 bool supported(Isa isa);
 
-/// True if a machine that runs `isa` runs `part` too: a kernel for `part` may be used where `isa` is
-/// active. Every instruction set includes itself and scalar.
+/// True if a machine that runs `isa` runs `part` too: a kernel for `part` may be used where `isa`
+/// is active. Every instruction set includes itself and scalar.
 bool includes(Isa isa, Isa part);
 
 /// The last supported instruction set of `all_isas`.
