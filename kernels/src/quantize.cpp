@@ -4,7 +4,7 @@
 #include <cassert>
 #include <cmath>
 #include <limits>
-#include <vector>
+#include <mutex>
 
 #include "adze/kernels/elementwise.h"
 #include "adze/kernels/isa.h"
@@ -28,17 +28,17 @@ const QuantizeTable& quantize_table() {
   return chosen;
 }
 
-namespace {
-
-constexpr std::int64_t grain = 1 << 15;  // values that are worth a second thread
-constexpr float infinity = std::numeric_limits<float>::infinity();
-
 AffineRow make_row(const Affine& p) {
   assert(p.scale > 0.0f && std::isfinite(p.scale));
   assert(p.qmin <= p.zero_point && p.zero_point <= p.qmax);
   return {1.0f / p.scale, p.scale, p.zero_point, static_cast<float>(p.qmin - p.zero_point),
           static_cast<float>(p.qmax - p.zero_point)};
 }
+
+namespace {
+
+constexpr std::int64_t grain = 1 << 15;  // values that are worth a second thread
+constexpr float infinity = std::numeric_limits<float>::infinity();
 
 Affine channel(const ChannelAffine& p, std::int64_t c) {
   return {p.scales[c], p.zero_points == nullptr ? 0 : p.zero_points[c], p.qmin, p.qmax};
@@ -219,25 +219,16 @@ void mul_quantized(const std::int8_t* a, const Affine& a_params, const std::int8
 
 MinMax min_max(const float* x, std::int64_t n) {
   const auto loop = quantize_table().min_max;
-  if (n <= grain) {
-    Range all;
-    all.numbers = loop(x, n, &all.lo, &all.hi);
-    return all.result();
-  }
-  const std::int64_t pieces = (n + grain - 1) / grain;
-  std::vector<Range> ranges(static_cast<std::size_t>(pieces));
-  parallel_for(0, pieces, 1, [&](std::int64_t i, std::int64_t end) {
-    for (; i < end; ++i) {
-      Range& r = ranges[static_cast<std::size_t>(i)];
-      r.numbers = loop(x + i * grain, std::min(grain, n - i * grain), &r.lo, &r.hi);
-    }
-  });
   Range all;
-  for (const Range& r : ranges) {
+  std::mutex mutex;
+  parallel_for(0, n, grain, [&](std::int64_t i, std::int64_t end) {
+    Range r;
+    r.numbers = loop(x + i, end - i, &r.lo, &r.hi);
+    const std::lock_guard lock(mutex);
     all.lo = std::min(all.lo, r.lo);
     all.hi = std::max(all.hi, r.hi);
     all.numbers = all.numbers && r.numbers;
-  }
+  });
   return all.result();
 }
 
