@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
-#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -84,9 +83,9 @@ struct OutputGrid {
   DType dtype;
 };
 
-std::optional<kernels::WeightLayout> layout_of(const ModuleSpec& spec) {
+kernels::WeightLayout layout_of(const ModuleSpec& spec) {
   const auto it = spec.config.find("layout");
-  if (it == spec.config.end()) return std::nullopt;
+  if (it == spec.config.end()) return {};
   try {
     return kernels::weight_layout_from(it->second.to_string());
   } catch (const std::runtime_error& error) {
@@ -94,26 +93,19 @@ std::optional<kernels::WeightLayout> layout_of(const ModuleSpec& spec) {
   }
 }
 
-template <class M>
-ModulePtr with_layout(std::shared_ptr<M> module, const ModuleSpec& spec) {
-  if (const auto layout = layout_of(spec)) module->set_layout(*layout);
-  return module;
+// The shape of the blocks of a layer that is always sparse.
+kernels::BlockShape block_of(const ModuleSpec& spec) {
+  const auto layout = layout_of(spec);
+  check(layout.kind == kernels::WeightLayout::Kind::sparse,
+        "a sparse layer must have blocks for a layout");
+  return layout.block;
 }
 
 template <class M>
 ModulePtr build_quantized(const ModuleSpec& spec) {
   const OutputGrid out(spec);
-  return with_layout(make<M>(spec.require_tensor("weight"), spec.tensor("bias"), out.scale,
-                             out.zero_point, out.dtype),
-                     spec);
-}
-
-// The shape of the blocks of a layer that is always sparse.
-kernels::BlockShape block_of(const ModuleSpec& spec) {
-  const auto layout = layout_of(spec);
-  check(layout && layout->kind == kernels::WeightLayout::Kind::sparse,
-        "a sparse layer must have blocks for a layout");
-  return layout->block;
+  return make<M>(spec.require_tensor("weight"), spec.tensor("bias"), out.scale, out.zero_point,
+                 out.dtype, layout_of(spec));
 }
 
 template <class M>
@@ -126,7 +118,13 @@ ModulePtr build_sparse(const ModuleSpec& spec) {
 
 quantized::dynamic::LinearOptions dynamic_options(const ModuleSpec& spec) {
   return {.reduce_range = spec.at("reduce_range").to_bool(),
-          .weight_only = spec.at("weight_only").to_bool()};
+          .weight_only = spec.at("weight_only").to_bool(),
+          .layout = layout_of(spec)};
+}
+
+template <class M>
+ModulePtr build_dynamic(const ModuleSpec& spec) {
+  return make<M>(spec.require_tensor("weight"), spec.tensor("bias"), dynamic_options(spec));
 }
 
 template <class M>
@@ -134,12 +132,6 @@ ModulePtr build_sparse_dynamic(const ModuleSpec& spec) {
   const auto block = block_of(spec);
   return make<M>(spec.require_tensor("weight"), spec.tensor("bias"), block.rows, block.cols,
                  dynamic_options(spec));
-}
-
-template <class M>
-ModulePtr build_dynamic(const ModuleSpec& spec) {
-  return with_layout(
-      make<M>(spec.require_tensor("weight"), spec.tensor("bias"), dynamic_options(spec)), spec);
 }
 
 ModulePtr build_reference(const ModuleSpec& spec) {

@@ -68,12 +68,15 @@ adze::nn::ModulePtr dynamic_form(adze::nn::Module& module) {
 
 }  // namespace
 
-LinearBase::LinearBase(Tensor weight_values, Tensor bias_values)
+LinearBase::LinearBase(Tensor weight_values, Tensor bias_values, kernels::WeightLayout layout)
     : weight("weight", std::move(weight_values)),
-      bias("bias", bias_values.defined() ? bias_values.detach() : bias_values) {
+      bias("bias", bias_values.defined() ? bias_values.detach() : bias_values),
+      layout_(layout) {
   const Tensor w = weight.value();
   check(w.defined() && w.dim() == 2, "quantized linear: weight must be a matrix, got ",
         w.defined() ? to_string(w.sizes()) : "an undefined tensor");
+  check(w.dtype() == qint8 || layout == kernels::WeightLayout(),
+        "quantized linear: only qint8 weights have a layout, got ", w.dtype());
 }
 
 void LinearBase::set_weight_bias(const Tensor& new_weight, const Tensor& new_bias) {
@@ -94,8 +97,7 @@ void LinearBase::set_layout(kernels::WeightLayout layout) {
 
 void LinearBase::prepack() const {
   const bool automatic = layout_ == kernels::WeightLayout();
-  adze::quantized::linear_prepack(weight, bias,
-                                  automatic ? std::nullopt : std::optional(layout_));
+  adze::quantized::linear_prepack(weight, bias, automatic ? std::nullopt : std::optional(layout_));
 }
 
 std::map<std::string, Value> LinearBase::config() const {
@@ -104,13 +106,13 @@ std::map<std::string, Value> LinearBase::config() const {
 }
 
 Linear::Linear(Tensor weight_values, Tensor bias_values, double scale_value,
-               std::int64_t zero_point_value, DType dtype)
-    : ModuleOf(std::move(weight_values), std::move(bias_values)),
+               std::int64_t zero_point_value, DType dtype, kernels::WeightLayout layout)
+    : ModuleOf(std::move(weight_values), std::move(bias_values), layout),
       scale("scale", scalar(scale_value)),
       zero_point("zero_point", int_scalar(zero_point_value)),
       dtype_(dtype) {
   quantizer_of(scale, zero_point, dtype);
-  adze::quantized::linear_prepack(weight, bias);
+  prepack();
 }
 
 void Linear::fields(adze::nn::FieldList& f) {
@@ -184,11 +186,12 @@ adze::nn::ModulePtr DeQuantize::from_float(adze::nn::Module&) {
 namespace dynamic {
 
 Linear::Linear(Tensor weight_values, Tensor bias_values, LinearOptions options)
-    : ModuleOf(std::move(weight_values), std::move(bias_values)), options_(options) {
+    : ModuleOf(std::move(weight_values), std::move(bias_values), options.layout),
+      options_(options) {
   check(dtype() == qint8 || dtype() == float16,
         "dynamic quantized linear: weight must be qint8 or float16, got ", dtype());
   if (dtype() == qint8 && !options_.weight_only) {
-    adze::quantized::linear_prepack(weight, bias);
+    prepack();
   } else {
     const Tensor b = bias.value();
     check(!b.defined() || b.sizes() == Shape{out_features()},

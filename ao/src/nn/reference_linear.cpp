@@ -50,9 +50,9 @@ adze::nn::ModulePtr Linear::from_float(adze::nn::Module& module) {
   const auto observer = quantization::observed_weight(module);
   const Tensor weight = quantization::effective_weight(module);
   const Tensor bias = quantization::effective_bias(module);
-  auto layer = adze::nn::make<Linear>(
-      weight.clone(), bias.defined() ? bias.clone() : Tensor(),
-      quantization::quantize_weight(weight, *observer).quantizer(), observer->dtype());
+  auto layer = adze::nn::make<Linear>(weight.clone(), bias.defined() ? bias.clone() : Tensor(),
+                                      quantization::quantize_weight(weight, *observer).quantizer(),
+                                      observer->dtype());
   // The int8 form may want to know which blocks were pruned.
   const auto& params = module.slot_holder().find_parameter("weight")->slot()->sparse_params;
   if (const auto shape = params.find("sparse_block_shape"); shape != params.end())

@@ -18,11 +18,13 @@ using adze::nn::make;
 using adze::nn::ModulePtr;
 using kernels::BlockShape;
 
-void check_weight(const char* where, const Tensor& weight) {
+// `weight`, if it can be kept in blocks.
+Tensor checked_weight(const char* where, Tensor weight) {
   check(weight.dtype() == qint8, where, ": only qint8 weights are supported, got ", weight.dtype());
   const std::vector<double>& zero_points = weight.quantizer()->zero_points;
   check(std::all_of(zero_points.begin(), zero_points.end(), [](double z) { return z == 0; }), where,
         ": all weight zero points must be 0, so that pruned weights are zero");
+  return weight;
 }
 
 std::string block_repr(const kernels::WeightLayout& layout) {
@@ -85,11 +87,9 @@ ModulePtr in_blocks_dynamic(adze::nn::Module& module, const ModulePtr& plain) {
 Linear::Linear(Tensor weight_values, Tensor bias_values, double scale_value,
                std::int64_t zero_point_value, std::int64_t row_block_size,
                std::int64_t col_block_size, DType dtype)
-    : ModuleOf(std::move(weight_values), std::move(bias_values), scale_value, zero_point_value,
-               dtype) {
-  check_weight("sparse.quantized.Linear", weight.value());
-  set_layout(kernels::WeightLayout::blocks(row_block_size, col_block_size));
-}
+    : ModuleOf(checked_weight("sparse.quantized.Linear", std::move(weight_values)),
+               std::move(bias_values), scale_value, zero_point_value, dtype,
+               kernels::WeightLayout::blocks(row_block_size, col_block_size)) {}
 
 std::string Linear::extra_repr() const {
   return ModuleOf::extra_repr() + block_repr(layout());
@@ -113,13 +113,19 @@ ModulePtr LinearReLU::from_reference(adze::nn::Module& module, const QParams& ou
 
 namespace dynamic {
 
+namespace {
+dense::dynamic::LinearOptions with_blocks(dense::dynamic::LinearOptions options, std::int64_t rows,
+                                          std::int64_t cols) {
+  check(!options.weight_only, "sparse.quantized.dynamic.Linear: weight_only computes in float");
+  options.layout = kernels::WeightLayout::blocks(rows, cols);
+  return options;
+}
+}  // namespace
+
 Linear::Linear(Tensor weight_values, Tensor bias_values, std::int64_t row_block_size,
                std::int64_t col_block_size, dense::dynamic::LinearOptions options)
-    : ModuleOf(std::move(weight_values), std::move(bias_values), options) {
-  check_weight("sparse.quantized.dynamic.Linear", weight.value());
-  check(!options.weight_only, "sparse.quantized.dynamic.Linear: weight_only computes in float");
-  set_layout(kernels::WeightLayout::blocks(row_block_size, col_block_size));
-}
+    : ModuleOf(checked_weight("sparse.quantized.dynamic.Linear", std::move(weight_values)),
+               std::move(bias_values), with_blocks(options, row_block_size, col_block_size)) {}
 
 std::string Linear::extra_repr() const {
   return ModuleOf::extra_repr() + block_repr(layout());

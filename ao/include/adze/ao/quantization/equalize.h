@@ -32,8 +32,9 @@ struct EqualizeOptions {
 
 /// The network with `pairs` of layers, given by their names, equalized in turns until nothing moves
 /// any more, eager networks and graph modules. Names that a layer has inside of a fused pair work
-/// too. Warns after 1000 rounds without convergence. Throws, and changes nothing, where cross_layer_equalization would, for
-/// unknown names, and when a weight is used at a second place of the network.
+/// too. Warns after 1000 rounds without convergence. Throws, and changes nothing, where
+/// cross_layer_equalization would, for unknown names, and when a weight is used at a second place
+/// of the network.
 adze::nn::ModulePtr equalize(const adze::nn::ModulePtr& model,
                              const std::vector<std::pair<std::string, std::string>>& pairs,
                              EqualizeOptions options = {});

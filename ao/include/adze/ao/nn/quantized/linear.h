@@ -33,7 +33,7 @@ class LinearBase : public adze::nn::Module {
   std::map<std::string, Value> config() const override;
 
  protected:
-  LinearBase(Tensor weight_values, Tensor bias_values);
+  LinearBase(Tensor weight_values, Tensor bias_values, kernels::WeightLayout layout);
   void fields(adze::nn::FieldList& f) override { f(weight, bias); }
 
  private:
@@ -45,7 +45,7 @@ class Linear : public adze::nn::ModuleOf<Linear, LinearBase> {
  public:
   /// `scale` and `zero_point` are those of the result, `dtype` its type (quint8 or qint8).
   Linear(Tensor weight_values, Tensor bias_values, double scale_value,
-         std::int64_t zero_point_value, DType dtype = quint8);
+         std::int64_t zero_point_value, DType dtype = quint8, kernels::WeightLayout layout = {});
 
   adze::nn::Buffer scale;       // float32 scalar
   adze::nn::Buffer zero_point;  // int64 scalar

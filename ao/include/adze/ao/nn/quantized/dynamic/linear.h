@@ -13,6 +13,8 @@ struct LinearOptions {
   bool reduce_range = true;
   /// Activations stay float: the weight is only stored small, the layer computes in float32.
   bool weight_only = false;
+  /// How kernels keep the weight; only for qint8 ones.
+  kernels::WeightLayout layout = {};
 };
 
 /// A linear layer with an int8 weight whose float input is quantized on the fly by its own range.
