@@ -27,6 +27,14 @@ bool is_zero(const std::byte* data, std::size_t bytes) {
   return bytes == 0 || (data[0] == std::byte{0} && std::memcmp(data, data + 1, bytes - 1) == 0);
 }
 
+// What the elements with a byte that is not 0 take.
+std::size_t nonzero_bytes(const std::byte* data, const MatrixBytes& matrix) {
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < matrix.bytes(); i += matrix.item)
+    if (!is_zero(data + i, matrix.item)) bytes += matrix.item;
+  return bytes;
+}
+
 std::vector<std::byte> map_of(const BlockGrid& grid, const std::byte* data) {
   std::vector<std::byte> bitmap(static_cast<std::size_t>((grid.count() + 7) / 8));
   const std::size_t stride = static_cast<std::size_t>(grid.matrix.cols) * grid.matrix.item;
@@ -77,6 +85,7 @@ std::optional<BlockEncoding> encode_blocks(const std::byte* data, const MatrixBy
   if (matrix.rows < 1 || matrix.cols < 1) return std::nullopt;
   BlockEncoding best;
   std::size_t best_bytes = matrix.bytes() / 4 * 3;
+  if (nonzero_bytes(data, matrix) >= best_bytes) return std::nullopt;  // whatever the blocks
   for (const auto& [rows, cols] : block_shapes) {
     BlockEncoding e{{matrix, rows, cols}, 0, {}, {}};
     e.bitmap = map_of(e.grid, data);

@@ -38,20 +38,22 @@ struct SizeClass {
 
 SizeClass class_of(std::size_t bytes) {
   if (bytes <= smallest) return {0, smallest};
-  const int power = 63 - std::countl_zero(std::uint64_t{bytes - 1});  // 2^power < bytes <= 2^(power + 1)
+  // 2^power < bytes <= 2^(power + 1)
+  const int power = 63 - std::countl_zero(std::uint64_t{bytes - 1});
   const std::size_t step = std::size_t{1} << (power - 2);
   const std::size_t rounded = (bytes + step - 1) / step * step;
   const std::size_t quarter = rounded / step - 5;  // 0..3
   return {(static_cast<std::size_t>(power) - 6) * 4 + 1 + quarter, rounded};
 }
 
-constexpr std::size_t class_count = (23 - 6) * 4 + 1;  // up to largest_pooled = 2^23
+static_assert(std::has_single_bit(smallest) && std::has_single_bit(largest_pooled));
+constexpr std::size_t class_count = std::bit_width(largest_pooled / smallest - 1) * 4 + 1;
 
 struct FreeBlock {
   FreeBlock* next;
 };
 
-// Trivially destructible, so that tensors may be destroyed after the thread's Pool.
+// Trivially destructible, so that tensors may be destroyed after the thread's Closer.
 struct Lists {
   std::array<FreeBlock*, class_count> heads;
   std::size_t bytes;

@@ -149,7 +149,8 @@ TEST_CASE("parts that do not fit each other are refused", "[core][serialization]
         at + "the map must have 1 bytes for 4 blocks, got 2");
   CHECK(with(values, tensor_of<std::uint8_t>({0x11}), shape) ==
         at + "the map keeps blocks behind the last");
-  CHECK_THAT(with(values, tensor({9}), shape), ContainsSubstring(at + "the map of its blocks must be"));
+  CHECK_THAT(with(values, tensor({9}), shape),
+             ContainsSubstring(at + "the map of its blocks must be"));
   CHECK_THAT(with(ones({2, 4}), bitmap, shape), ContainsSubstring(at + "blocks of float32 (2, 4)"));
   CHECK_THAT(with(ones({2, 1, 65}), bitmap, shape), ContainsSubstring("are not known"));
   CHECK_THAT(with(ones({2, 0, 4}), bitmap, shape), ContainsSubstring("are not known"));

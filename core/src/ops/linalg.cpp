@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -11,6 +12,7 @@
 #include "adze/kernels/gemm_f32.h"
 #include "adze/kernels/linear_weights_f32.h"
 #include "adze/kernels/parallel.h"
+#include "adze/kernels/quantize.h"
 
 #include "ops/families.h"
 #include "ops/operands.h"
@@ -106,7 +108,13 @@ class KeptWeight {
   std::unique_ptr<State> state_ = std::make_unique<State>();
 };
 
-// out = x · weightᵀ + bias, all of them contiguous; the same bits with and without a packed weight.
+// True if leaving out zeros of the weight changes nothing: infinity · 0 is not 0.
+bool is_finite(const Tensor& x) {
+  const kernels::MinMax range = kernels::min_max(x.data<float>(), x.numel());
+  return x.numel() == 0 || (std::isfinite(range.min) && std::isfinite(range.max));
+}
+
+// out = x · weightᵀ + bias, all of them contiguous; the same with and without a packed weight.
 void multiply_linear(const Tensor& x, std::int64_t rows, const Tensor& weight, const float* bias,
                      float* out) {
   const std::int64_t n = weight.size(0), k = weight.size(1);
@@ -115,7 +123,8 @@ void multiply_linear(const Tensor& x, std::int64_t rows, const Tensor& weight, c
   if (weight.numel() >= fewest_values && !weight.impl().storage->is_borrowed()) {
     const auto kept =
         (*weight.impl().derived).get<KeptWeight>(weight.version(), [] { return KeptWeight(); });
-    if (const kernels::LinearWeightsF32* packed = kept->packed(weight, rows)) {
+    const kernels::LinearWeightsF32* packed = kept->packed(weight, rows);
+    if (packed && (!packed->sparse() || is_finite(x))) {
       kernels::gemm_f32(x.data<float>(), k, rows, *packed, bias, false, out, n);
       return;
     }

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <vector>
 
 #include "adze/core/creation.h"
@@ -47,6 +49,22 @@ TEST_CASE("a float layer sees what is written to its weight", "[core][linear]") 
   w.mutable_data<float>()[0] = 5;
   const Tensor changed = linear(x, w.clone(), {});
   CHECK(linear(x, w, {}).equal(changed));
+}
+
+TEST_CASE("zeros of a pruned float weight meet infinities in every call alike", "[core][linear]") {
+  Generator random(4);
+  const Tensor w = pruned(160, 48, &random);
+  for (const float bad :
+       {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(),
+        std::numeric_limits<float>::quiet_NaN()}) {
+    const Tensor x = randn({16, 48}, &random);
+    x.mutable_data<float>()[5 * 48 + 7] = bad;
+    for (int i = 0; i < 4; ++i) {
+      const Tensor y = linear(x, w, {});
+      CHECK(std::isnan(y.data<float>()[5 * 160 + 20]));  // a channel of zeros
+      CHECK(std::isfinite(y.data<float>()[4 * 160 + 20]));
+    }
+  }
 }
 
 TEST_CASE("a weight in memory of somebody else is read at every call", "[core][linear]") {

@@ -19,7 +19,7 @@ namespace adze {
 /// A tensor `name` with many zeros may be stored as the blocks that are not all zero
 /// (SaveOptions::leave_out_zero_blocks): "<name>.block_values" (kept, block rows, block columns),
 /// "<name>.block_bitmap" (one bit per block, row by row, lowest bit first), and metadata
-/// "adze.blocks.<name>" with shape and dtype. Its matrix is the first dimension × all others.
+/// "adze.blocks.<name>" with the shape. Its matrix is the first dimension × all others.
 /// Reading puts the zeros back.
 struct SafeTensors {
   std::map<std::string, Tensor> tensors;
