@@ -5,6 +5,7 @@
 #include <adze/kernels/gemm_sparse.h>
 #include <adze/kernels/reference.h>
 
+#include "int8_product.h"
 #include "kernel_test_support.h"
 #include "sparse_test_support.h"
 #include "support/catch.h"
@@ -13,9 +14,6 @@ using namespace adze::kernels;
 using namespace adze::kernels::testing;
 
 namespace {
-
-enum class Values { random, seven_bit, gaussian, extremes, alternating };
-enum class WeightZeroPoint { none, one, per_channel };
 
 struct Case {
   std::int64_t m, n, k;
@@ -27,86 +25,27 @@ struct Case {
   bool per_channel;  ///< multipliers and bias
   bool bias, relu;
   std::int64_t gap;
-};
 
-/// All inputs of one call.
-struct Inputs {
-  std::vector<std::uint8_t> a;
-  std::vector<std::int8_t> w;
-  std::vector<std::int32_t> w_zero_points;
-  std::vector<float> multipliers, bias;
-  OutputStage stage;
-  std::int64_t lda, ldw, ldo;
-
-  Inputs(const Case& x, std::uint32_t seed) : lda(x.k + x.gap), ldw(x.k + x.gap), ldo(x.n + x.gap) {
-    Numbers numbers(seed);
-    a = numbers.integers<std::uint8_t>(x.m * lda, 0, x.values == Values::seven_bit ? 127 : 255);
-    w = numbers.integers<std::int8_t>(x.n * ldw, -128, 127);
-    if (x.values == Values::gaussian) {
-      for (std::int8_t& v : w) {
-        int sum = 0;
-        for (int i = 0; i < 4; ++i) sum += numbers.integer(-31, 31);
-        v = static_cast<std::int8_t>(sum);
-      }
-    }
-    if (x.values == Values::extremes) {
-      const bool up = numbers.coin();
-      std::fill(a.begin(), a.end(), std::uint8_t{255});
-      for (std::int8_t& v : w) v = static_cast<std::int8_t>(up ? 127 : -128);
-    }
-    if (x.values == Values::alternating) {
-      for (std::size_t i = 0; i < a.size(); ++i) a[i] = i % 2 == 0 ? 255 : 0;
-      for (std::size_t i = 0; i < w.size(); ++i) {
-        w[i] = static_cast<std::int8_t>(i % 4 < 2 ? 127 : -128);
-      }
-    }
-    prune(w, x.n, x.k, ldw, x.block, x.kept, numbers);
-    w_zero_points = numbers.integers<std::int32_t>(x.n, -128, 127);
-    const std::int64_t channels = x.per_channel ? x.n : 1;
-    const float size = 1.0f / (80.0f * static_cast<float>(x.k + 1));
-    multipliers = numbers.reals(channels, 0.2f * size, 3.0f * size);
-    bias = numbers.reals(channels, -3000.0f, 3000.0f);
-    const std::int64_t stride = x.per_channel ? 1 : 0;
-    stage.type = x.type;
-    stage.a_zero_point = numbers.coin() ? numbers.integer(0, 255) : 0;
-    if (x.w_zero_point != WeightZeroPoint::none) {
-      stage.w_zero_points = {w_zero_points.data(),
-                             x.w_zero_point == WeightZeroPoint::per_channel ? 1 : 0};
-    }
-    stage.multipliers = {multipliers.data(), stride};
-    if (x.bias) stage.bias = {bias.data(), stride};
-    stage.relu = x.relu;
-    const bool s8 = x.type == OutputType::s8;
-    stage.out_min = s8 ? -128 : 0;
-    stage.out_max = s8 ? 127 : numbers.coin() ? 255 : 127;
-    stage.out_zero_point = numbers.integer(stage.out_min, stage.out_max);
+  ProductCase product() const {
+    return {m, n, k, values, w_zero_point, type, per_channel, bias, relu, gap};
   }
 };
 
-std::size_t out_size(OutputType type) {
-  return type == OutputType::u8 || type == OutputType::s8 ? 1 : 4;
-}
+/// All inputs of one call; the weights are pruned.
+struct Inputs : ProductInputs {
+  Inputs(const Case& x, std::uint32_t seed) : ProductInputs(x.product(), seed) {
+    Numbers numbers(seed + 1);
+    prune(w, x.n, x.k, ldw, x.block, x.kept, numbers);
+  }
+};
 
 /// Runs one product on the active instruction set; where it differs from the reference, or nothing.
 std::string check(const Case& x, const Inputs& in) {
-  // Exactly as long as needed: what lies behind the last row must not be touched.
-  const auto last_row = static_cast<std::ptrdiff_t>(x.m - 1);
-  const Guarded a(std::vector<std::uint8_t>(
-      in.a.begin(), in.a.begin() + last_row * in.lda + static_cast<std::ptrdiff_t>(x.k)));
-  const Guarded multipliers(in.multipliers), bias(in.bias);
-  const Guarded w_zero_points(in.w_zero_points);
-  OutputStage stage = in.stage;
-  stage.multipliers.data = multipliers.data();
-  if (stage.bias.data != nullptr) stage.bias.data = bias.data();
-  if (stage.w_zero_points.data != nullptr) stage.w_zero_points.data = w_zero_points.data();
-  const std::vector<std::uint8_t> before(
-      static_cast<std::size_t>(last_row * in.ldo + x.n) * out_size(x.type), 0xee);
-  const Guarded expected(before), actual(before);
-  reference::gemm_u8s8(a.data(), in.lda, x.m, in.w.data(), in.ldw, x.n, x.k, stage, expected.data(),
-                       in.ldo);
-  gemm_u8s8(a.data(), in.lda, x.m, SparseWeights(in.w.data(), x.n, x.k, in.ldw, x.block), stage,
-            actual.data(), in.ldo);
-  return difference(actual.values(), expected.values());
+  return difference_from_reference(
+      x.product(), in, [&](const std::uint8_t* a, const OutputStage& stage, std::uint8_t* out) {
+        gemm_u8s8(a, in.lda, x.m, SparseWeights(in.w.data(), x.n, x.k, in.ldw, x.block), stage, out,
+                  in.ldo);
+      });
 }
 
 std::string check(const Case& x, std::uint32_t seed) {
@@ -120,7 +59,7 @@ Case random_case(Numbers& numbers, int i) {
           numbers.integer(0, i % 4 == 0 ? 9 : 100),
           some_shape(sparse_block_shapes(), numbers),
           kept[numbers.integer(0, 4)],
-          static_cast<Values>(numbers.integer(0, 4)),
+          static_cast<Values>(numbers.integer(0, 5)),
           static_cast<WeightZeroPoint>(numbers.integer(0, 2)),
           static_cast<OutputType>(numbers.integer(0, 3)),
           numbers.coin(),

@@ -261,7 +261,9 @@ TEST_CASE("adze-bench model has all forms of a network, with their allocations",
     CHECK(row["n"] == 5);
     CHECK(row["k"] == 12);
     CHECK(row["us_per_sample"].get<double>() > 0);
-    CHECK(row["allocations"].get<std::int64_t>() >= 0);
+#if !defined(__SANITIZE_ADDRESS__)  // there memory goes back at once, so that misuse is seen
+    CHECK(row["allocations"] == 0);
+#endif
     if (row["op"] == "fp32") {
       CHECK(row["sqnr_db"].is_null());
     } else {
