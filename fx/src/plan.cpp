@@ -13,10 +13,14 @@ bool same_number(const Value& a, const Value& b) {
   return is_number(a) && is_number(b) && a.to_double() == b.to_double();
 }
 
-// Module::call, without copies where no hook and no tracer looks at the arguments.
+// True if a hook or a tracer looks at calls of the module.
+bool is_watched(const nn::Module& module) {
+  return nn::CallInterceptor::active() || module.has_internal_hook() || module.user_hooks() > 0;
+}
+
+// Module::call, without copies where nobody looks at the arguments.
 Value call(nn::Module& module, std::span<const Value> args) {
-  if (nn::CallInterceptor::active() || module.has_internal_hook() || module.user_hooks() > 0)
-    return module.call({args.begin(), args.end()});
+  if (is_watched(module)) return module.call({args.begin(), args.end()});
   return module.call_forward(args);
 }
 
@@ -176,6 +180,12 @@ Plan::Plan(GraphModule& module) : version_(module.graph().version()) {
     if (last_user.contains(&n)) step.reg = home[&n] = registers.take();
     if (step.takes_register() && step.args[0].last_use && step.args[0].reg != step.reg)
       step.frees = step.args[0].reg;
+    if (!steps_.empty()) {
+      Step& previous = steps_.back();
+      const bool pair = (previous.function && step.module) || (previous.module && step.function);
+      previous.joins_next = pair && step.takes_register() && step.args[0].last_use &&
+                            step.args[0].reg == previous.reg;
+    }
     steps_.push_back(std::move(step));
   }
   register_count_ = registers.count();
@@ -216,18 +226,29 @@ void Plan::load_inputs(std::span<const Value> args, std::vector<Value>& register
   }
 }
 
-Value Plan::run_step(const Step& step, std::vector<Value>& registers,
-                     std::vector<Value>& args) const {
-  if (step.op == Opcode::get_attr) return step.parameter->value();
-  std::span<const Value> given;
-  if (step.takes_register()) {
-    given = std::span(&registers[static_cast<std::size_t>(step.args[0].reg)], 1);
-  } else {
-    for (const Source& s : step.args) args.push_back(get(s, registers));
-    given = args;
+std::span<const Value> Plan::arguments(const Step& step, std::vector<Value>& registers,
+                                       std::vector<Value>& args) const {
+  if (step.takes_register())
+    return std::span(&registers[static_cast<std::size_t>(step.args[0].reg)], 1);
+  for (const Source& s : step.args) args.push_back(get(s, registers));
+  return args;
+}
+
+Value Plan::run_step(const Step& step, std::span<const Value> args) const {
+  if (step.parameter) return step.parameter->value();
+  return step.function ? step.function->call_boxed(args) : call(*step.module, args);
+}
+
+std::optional<Value> Plan::run_joined(const Step& first, const Step& second,
+                                      std::span<const Value> args) const {
+  nn::Module& module = *(first.module ? first.module : second.module);
+  if (is_watched(module)) return std::nullopt;
+  try {
+    return first.function ? module.call_fused(*first.function, nn::Fused::before, args)
+                          : module.call_fused(*second.function, nn::Fused::after, args);
+  } catch (const Error&) {
+    return std::nullopt;  // the step that fails says so itself
   }
-  if (step.op == Opcode::call_function) return step.function->call_boxed(given);
-  return call(*step.module, given);
 }
 
 Value Plan::run(std::span<const Value> given) const {
@@ -235,16 +256,24 @@ Value Plan::run(std::span<const Value> given) const {
   std::vector<Value>& registers = frame.registers();
   std::vector<Value>& args = frame.args();
   load_inputs(given, registers);
-  for (const Step& step : steps_) {
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    const Step* step = &steps_[i];
     try {
-      Value result = run_step(step, registers, args);
+      const std::span<const Value> inputs = arguments(*step, registers, args);
+      std::optional<Value> result;
+      if (step->joins_next && (result = run_joined(*step, steps_[i + 1], inputs))) {
+        if (step->frees >= 0) registers[static_cast<std::size_t>(step->frees)] = Value();
+        step = &steps_[++i];
+      } else {
+        result = run_step(*step, inputs);
+      }
       args.clear();
-      if (step.frees >= 0) registers[static_cast<std::size_t>(step.frees)] = Value();
-      if (step.reg >= 0) registers[static_cast<std::size_t>(step.reg)] = std::move(result);
+      if (step->frees >= 0) registers[static_cast<std::size_t>(step->frees)] = Value();
+      if (step->reg >= 0) registers[static_cast<std::size_t>(step->reg)] = *std::move(result);
     } catch (Error& e) {
-      e.enter(step.op == Opcode::call_module
-                  ? step.node->target()
-                  : nn::join_path(step.node->meta.module_path, step.node->name()));
+      e.enter(step->op == Opcode::call_module
+                  ? step->node->target()
+                  : nn::join_path(step->node->meta.module_path, step->node->name()));
       throw;
     }
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -41,6 +42,7 @@ class Plan {
     std::vector<Source> args;
     std::int32_t reg = -1;    // -1: nobody uses the result
     std::int32_t frees = -1;  // a register to empty behind it, when its argument is not moved
+    bool joins_next = false;  // an op and a module, of which the next step alone uses the result
 
     // The one argument is read where it is.
     bool takes_register() const { return args.size() == 1 && args[0].reg >= 0; }
@@ -53,7 +55,12 @@ class Plan {
 
   Value get(const Source& source, std::vector<Value>& registers) const;
   void load_inputs(std::span<const Value> args, std::vector<Value>& registers) const;
-  Value run_step(const Step& step, std::vector<Value>& registers, std::vector<Value>& args) const;
+  std::span<const Value> arguments(const Step& step, std::vector<Value>& registers,
+                                   std::vector<Value>& args) const;
+  Value run_step(const Step& step, std::span<const Value> args) const;
+  // The result of both steps, if a module computes them in one; `args` are those of the first.
+  std::optional<Value> run_joined(const Step& first, const Step& second,
+                                  std::span<const Value> args) const;
 
   std::uint64_t version_;
   std::vector<std::pair<const nn::Submodule*, const nn::Module*>> handles_;

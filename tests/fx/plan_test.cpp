@@ -4,6 +4,7 @@
 #include "adze/nn/activation.h"
 #include "adze/nn/container.h"
 #include "adze/nn/linear.h"
+#include "adze/nn/traversal.h"
 
 #include "support/catch.h"
 #include "support/modules.h"
@@ -96,6 +97,121 @@ TEST_CASE("An error inside a step names the module", "[fx][plan]") {
   auto gm = fx::symbolic_trace(nn::make<nn::Sequential>(nn::ReLU(), nn::Linear(4, 2)));
   CHECK(error_of([&] { (*gm)(ones({3, 5})); }).starts_with("1: "));
   CHECK((*gm)(ones({3, 4})).sizes() == Shape{3, 2});
+}
+
+// x * 3, and in one step 3 * neg(x) and relu(3 * x); counts both ways.
+class Triple : public nn::ModuleOf<Triple> {
+ public:
+  int* plain = nullptr;
+  int* joined = nullptr;
+  bool fails = false;
+  Tensor forward(const Tensor& x) {
+    ++*plain;
+    return x * 3;
+  }
+  std::optional<Value> fused(const OpBase& op, nn::Fused place, std::span<const Value> args) {
+    const OpBase& fitting = place == nn::Fused::before ? static_cast<const OpBase&>(ops::neg)
+                                                       : static_cast<const OpBase&>(ops::relu);
+    if (&op != &fitting) return std::nullopt;
+    check(!fails, "the message of a fused step");
+    ++*joined;
+    const Tensor x = args[0].to_tensor();
+    return place == nn::Fused::before ? -x * 3 : relu(x * 3);
+  }
+};
+
+// Has a forward of its own, of which the fused step of its base knows nothing.
+class Quadruple : public nn::ModuleOf<Quadruple, Triple> {
+ public:
+  Tensor forward(const Tensor& x) {
+    ++*plain;
+    return x * 4;
+  }
+};
+
+struct Counts {
+  int plain = 0, joined = 0;
+
+  // before -> M -> after
+  template <class M>
+  std::shared_ptr<fx::GraphModule> net(const OpBase* before, const OpBase* after,
+                                       bool returns_between = false) {
+    M layer;
+    layer.plain = &plain;
+    layer.joined = &joined;
+    auto root = nn::make<nn::Sequential>(layer);
+    fx::Graph g;
+    fx::Node* first = &g.placeholder("x");
+    if (before) first = &g.call_function(*before, {*first});
+    fx::Node* last = &g.call_module("0", {*first});
+    if (after) last = &g.call_function(*after, {*last});
+    if (returns_between) {
+      g.output(fx::Argument::List{*last, *first});
+    } else {
+      g.output(*last);
+    }
+    return nn::make<fx::GraphModule>(*root, std::move(g));
+  }
+};
+
+TEST_CASE("An op and a module that can do both run in one step", "[fx][plan]") {
+  Counts counts;
+  const Tensor x = full({2}, -5);
+  SECTION("the op before") {
+    CHECK((*counts.net<Triple>(&ops::neg, nullptr))(x).equal(full({2}, 15)));
+    CHECK(counts.joined == 1);
+  }
+  SECTION("the op behind") {
+    CHECK((*counts.net<Triple>(nullptr, &ops::relu))(x).equal(zeros({2})));
+    CHECK(counts.joined == 1);
+  }
+  SECTION("both: the first") {
+    CHECK((*counts.net<Triple>(&ops::neg, &ops::relu))(x).equal(full({2}, 15)));
+    CHECK(counts.joined == 1);
+  }
+  SECTION("other ops") {
+    CHECK((*counts.net<Triple>(&ops::relu, &ops::neg))(x).equal(zeros({2})));
+    CHECK(counts.joined == 0);
+  }
+  CHECK(counts.plain + counts.joined == 1);
+}
+
+TEST_CASE("What lies between an op and a module is kept for others who use it", "[fx][plan]") {
+  Counts counts;
+  const auto gm = counts.net<Triple>(&ops::neg, nullptr, /*returns_between=*/true);
+  const TensorList out = gm->call({full({2}, -5)}).to_tensor_list();
+  CHECK(out[0].equal(full({2}, 15)));
+  CHECK(out[1].equal(full({2}, 5)));
+  CHECK(counts.joined == 0);
+}
+
+TEST_CASE("A module with hooks, or a forward of its own, is called as ever", "[fx][plan]") {
+  Counts counts;
+  const Tensor x = full({2}, -5);
+  CHECK((*counts.net<Quadruple>(&ops::neg, nullptr))(x).equal(full({2}, 20)));
+  CHECK(counts.joined == 0);
+
+  const auto gm = counts.net<Triple>(&ops::neg, nullptr);
+  int seen = 0;
+  auto handle = nn::find_module(*gm, "0")->register_forward_hook(
+      [&](nn::Module&, const std::vector<Value>&, Value&) { ++seen; });
+  CHECK((*gm)(x).equal(full({2}, 15)));
+  CHECK(seen == 1);
+  CHECK(counts.joined == 0);
+  handle.remove();
+  CHECK((*gm)(x).equal(full({2}, 15)));
+  CHECK(counts.joined == 1);
+}
+
+TEST_CASE("Where a fused step fails, the steps run one by one", "[fx][plan][errors]") {
+  Counts counts;
+  const auto gm = counts.net<Triple>(&ops::neg, nullptr);
+  nn::find_module(*gm, "0")->as<Triple>().fails = true;
+  CHECK((*gm)(full({2}, -5)).equal(full({2}, 15)));
+  CHECK(counts.plain == 1);
+  CHECK(error_of([&] {
+          (*gm)(quantize_per_tensor(ones({2}), 0.1, 0, quint8));
+        }).starts_with("neg: "));
 }
 
 }  // namespace

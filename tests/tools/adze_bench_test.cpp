@@ -152,6 +152,21 @@ TEST_CASE("adze-bench gemm times all types of weights and results", "[tools][ben
   }
 }
 
+TEST_CASE("adze-bench gemm times floats that are quantized while they are read, and packed weights",
+          "[tools][bench]") {
+  for (const std::string form :
+       {"f32s8 --max-activation 255", "f32s8 --out f32", "f32 --form packed"}) {
+    for (const std::string m : {"1", "9"}) {
+      INFO(form << ", m " << m);
+      const auto reports = json("gemm --seconds 0.001 --op " + form + " m=" + m + " n=40 k=70");
+      CHECK_THAT(reports[0]["checked"].get<std::string>(),
+                 ContainsSubstring("in " + m + " of " + m + " rows"));
+      CHECK_THAT(reports[0]["repeat"].get<std::string>(),
+                 ContainsSubstring("--op " + form.substr(0, form.find(' '))));
+    }
+  }
+}
+
 TEST_CASE("adze-bench gemm holds itself against peers on the same data", "[tools][bench]") {
   const std::string arguments =
       "gemm --seconds 0.01 --op f32 --peer eigen m=1 n=40 k=50 m=30 "
@@ -335,6 +350,8 @@ TEST_CASE("adze-bench refuses wrong input with one line", "[tools][bench]") {
              ContainsSubstring("expected rows x columns"));
   CHECK_THAT(refused("gemm --peer mkl m=1 n=1 k=1"), ContainsSubstring("--peer mkl is not known"));
   CHECK_THAT(refused("gemm --peer eigen m=1 n=1 k=1"),
+             ContainsSubstring("--peer eigen can only be compared with --op f32"));
+  CHECK_THAT(refused("gemm --op f32s8 --peer eigen m=1 n=1 k=1"),
              ContainsSubstring("--peer eigen can only be compared with --op f32"));
 }
 #endif

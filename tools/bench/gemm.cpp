@@ -40,7 +40,7 @@ std::vector<Problem> default_problems() {
 /// The words that repeat one problem.
 std::string repeat_command(const Problem& problem, const GemmOptions& o) {
   std::string words = "adze-bench gemm --op " + o.op + " " + repeat_words(o.common);
-  if (o.op == "f32") {
+  if (!o.int8()) {
     words += " --form " + o.form;
   } else {
     words += " --weights " + o.weights + " --max-activation " + std::to_string(o.max_activation) +
@@ -65,9 +65,7 @@ std::size_t pick(const std::vector<KernelInfo>& table, const std::string& wanted
 class Measurement {
  public:
   Measurement(const Problem& problem, const GemmOptions& o)
-      : problem_(problem),
-        o_(o),
-        test_(o.op == "f32" ? make_f32_case(problem, o) : make_u8s8_case(problem, o)) {
+      : problem_(problem), o_(o), test_(make_gemm_case(problem, o)) {
     report_.title = o.op + " " + to_string(problem) + ", " + thread_count(o.common.threads) + ", " +
                     kernels::name(kernels::active());
     report_.repeat = repeat_command(problem, o);
@@ -173,9 +171,10 @@ struct ProblemClass {
 constexpr ProblemClass classes[] = {
     {"all", [](const Problem&) { return true; }},
     {"M=1", [](const Problem& p) { return p.m == 1; }},
-    {"tiny (up to 2^20 products)", [](const Problem& p) { return p.products() <= 1 << 20; }},
-    {"large (M >= 13, N and K >= 256)",
-     [](const Problem& p) { return p.m >= 13 && p.n >= 256 && p.k >= 256; }},
+    {"tiny (M <= 16, N*K <= 2^12)",
+     [](const Problem& p) { return p.m <= 16 && p.n * p.k <= 1 << 12; }},
+    {"large (M >= 16, N*K >= 2^18)",
+     [](const Problem& p) { return p.m >= 16 && p.n * p.k >= 1 << 18; }},
 };
 
 /// Geometric means of the ratios of times to ours, for each peer and class.
@@ -230,8 +229,10 @@ std::function<int()> add_gemm(CLI::App& program) {
   add_common_options(*command, options->common);
   add_kernel_options(*command, options->common);
   add_problem_words(*command, options->common, "m=256 n=1024 k=1024");
-  command->add_option("--op", options->op, "u8s8 or f32")
-      ->check(CLI::IsMember({"u8s8", "f32"}))
+  command
+      ->add_option("--op", options->op,
+                   "u8s8, f32, or f32s8: u8s8 of float32 that is quantized while it is read")
+      ->check(CLI::IsMember({"u8s8", "f32", "f32s8"}))
       ->capture_default_str();
   command
       ->add_option("--peer", options->peers,
@@ -240,16 +241,18 @@ std::function<int()> add_gemm(CLI::App& program) {
       ->allow_extra_args(false);
   command
       ->add_option("--form", options->form,
-                   "f32: a and b as they are (n) or transposed (t), for example nt")
-      ->check(CLI::IsMember({"nn", "nt", "tn", "tt"}))
+                   "f32: a and b as they are (n) or transposed (t), for example nt; or packed: nt "
+                   "with b as a linear layer keeps it")
+      ->check(CLI::IsMember({"nn", "nt", "tn", "tt", "packed"}))
       ->capture_default_str();
-  command->add_option("--weights", options->weights, "u8s8: normal, uniform or extreme")
+  command->add_option("--weights", options->weights, "u8s8, f32s8: normal, uniform or extreme")
       ->check(CLI::IsMember({"normal", "uniform", "extreme"}))
       ->capture_default_str();
-  command->add_option("--max-activation", options->max_activation, "u8s8: largest activation")
+  command
+      ->add_option("--max-activation", options->max_activation, "u8s8, f32s8: largest activation")
       ->check(CLI::Range(1, 255))
       ->capture_default_str();
-  command->add_option("--out", options->out, "u8s8: type of the result")
+  command->add_option("--out", options->out, "u8s8, f32s8: type of the result")
       ->check(CLI::IsMember({"u8", "s8", "s32", "f32"}))
       ->capture_default_str();
   return [options] { return run(*options); };

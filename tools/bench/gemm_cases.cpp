@@ -5,6 +5,7 @@
 #include <random>
 
 #include <adze/kernels/gemm_u8s8.h>
+#include <adze/kernels/linear_weights_f32.h>
 #include <adze/kernels/reference.h>
 
 #include "bench/aligned.h"
@@ -25,7 +26,7 @@ class F32Case final : public GemmCase {
   F32Case(const Problem& p, const GemmOptions& options)
       : p_(p),
         ta_(options.form[0] == 't'),
-        tb_(options.form[1] == 't'),
+        tb_(options.form[1] == 't' || options.form == "packed"),
         a_(count(p.m, p.k)),
         b_(count(p.k, p.n)),
         c_(count(p.m, p.n)),
@@ -41,9 +42,14 @@ class F32Case final : public GemmCase {
     };
     fill(a_);
     fill(b_);
+    if (options.form == "packed") weights_ = LinearWeightsF32(b_.data(), p.n, p.k, p.k, p.m);
   }
 
   void run() override {
+    if (weights_.useful()) {
+      gemm_f32(a_.data(), p_.k, p_.m, weights_, nullptr, false, c_.data(), p_.n);
+      return;
+    }
     gemm_f32(static_cast<Transpose>(ta_), static_cast<Transpose>(tb_), p_.m, p_.n, p_.k, a_.data(),
              ta_ ? p_.m : p_.k, b_.data(), tb_ ? p_.k : p_.n, c_.data(), p_.n);
   }
@@ -77,6 +83,7 @@ class F32Case final : public GemmCase {
   Isa isa_ = active();
   bool ta_, tb_;
   AlignedVector<float> a_, b_, c_, peer_c_;
+  LinearWeightsF32 weights_;
   ReferenceRows reference_;
 };
 
@@ -92,13 +99,24 @@ class U8S8Case final : public GemmCase {
   U8S8Case(const Problem& p, const GemmOptions& options)
       : max_activation_(options.max_activation),
         data_(p, make_weights(options.weights, p.n, p.k), max_activation_, type_of(options.out)),
-        weights_(data_.weights(), p.n, p.k, p.k) {}
+        weights_(data_.weights(), p.n, p.k, p.k) {
+    if (options.op != "f32s8") return;
+    // With a scale of 1 they become the bytes of the reference.
+    for (std::size_t i = 0; i < count(p.m, p.k); ++i) {
+      floats_.push_back(static_cast<float>(data_.a()[i] - data_.stage().a_zero_point));
+    }
+  }
   U8S8Case(const U8S8Case&) = delete;
   U8S8Case& operator=(const U8S8Case&) = delete;
   ~U8S8Case() override { release(); }
 
   void run() override {
     const Problem& p = data_.problem();
+    if (!floats_.empty()) {
+      const Affine grid{1.0f, data_.stage().a_zero_point, 0, max_activation_};
+      gemm_f32s8(floats_.data(), p.k, p.m, grid, weights_, data_.stage(), data_.out(), p.n);
+      return;
+    }
     gemm_u8s8(data_.a(), p.k, p.m, weights_, data_.stage(), data_.out(), p.n);
   }
 
@@ -133,17 +151,15 @@ class U8S8Case final : public GemmCase {
   std::int32_t max_activation_;
   U8S8Data data_;
   PackedWeights weights_;
+  AlignedVector<float> floats_;  ///< f32s8: the activations
   AlignedVector<unsigned char> peer_out_;
 };
 
 }  // namespace
 
-std::unique_ptr<GemmCase> make_f32_case(const Problem& problem, const GemmOptions& options) {
+std::unique_ptr<GemmCase> make_gemm_case(const Problem& problem, const GemmOptions& options) {
+  if (options.int8()) return std::make_unique<U8S8Case>(problem, options);
   return std::make_unique<F32Case>(problem, options);
-}
-
-std::unique_ptr<GemmCase> make_u8s8_case(const Problem& problem, const GemmOptions& options) {
-  return std::make_unique<U8S8Case>(problem, options);
 }
 
 }  // namespace adze::bench

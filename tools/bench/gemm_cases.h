@@ -18,10 +18,12 @@ struct GemmOptions {
   CommonOptions common;
   std::string op = "u8s8";
   std::vector<std::string> peers;
-  std::string form = "nt";            ///< f32: n or t for each operand
-  std::string weights = "normal";     ///< u8s8: normal, uniform or extreme
-  std::int32_t max_activation = 127;  ///< u8s8
-  std::string out = "u8";             ///< u8s8
+  std::string form = "nt";            ///< f32: n or t for each operand, or "packed"
+  std::string weights = "normal";     ///< u8s8, f32s8: normal, uniform or extreme
+  std::int32_t max_activation = 127;  ///< u8s8, f32s8
+  std::string out = "u8";             ///< u8s8, f32s8
+
+  bool int8() const { return op != "f32"; }
 };
 
 /// One problem with its data, ready to run.
@@ -46,7 +48,6 @@ class GemmCase {
   virtual double wrong_results() const = 0;
 };
 
-std::unique_ptr<GemmCase> make_f32_case(const Problem& problem, const GemmOptions& options);
-std::unique_ptr<GemmCase> make_u8s8_case(const Problem& problem, const GemmOptions& options);
+std::unique_ptr<GemmCase> make_gemm_case(const Problem& problem, const GemmOptions& options);
 
 }  // namespace adze::bench

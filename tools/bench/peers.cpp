@@ -32,9 +32,11 @@ std::string peer_names() {
 const Peer& find_peer(const std::string& name, const std::string& op) {
   for (const Peer* peer : all_peers()) {
     if (name != peer->name) continue;
-    if (op == "f32" ? peer->f32 != nullptr : peer->u8s8 != nullptr) return *peer;
+    if (op == "f32" ? peer->f32 != nullptr : op == "u8s8" && peer->u8s8 != nullptr) return *peer;
     throw UsageError("--peer " + name + " can only be compared with --op " +
-                     (op == "f32" ? "u8s8" : "f32"));
+                     (peer->f32 == nullptr    ? "u8s8"
+                      : peer->u8s8 == nullptr ? "f32"
+                                              : "u8s8 or f32"));
   }
   for (const char* known : {"eigen", "openblas", "onednn", "fbgemm"}) {
     if (name == known) {

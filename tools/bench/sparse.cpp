@@ -1,23 +1,18 @@
-// adze-bench sparse: int8 products with pruned weights, dense and in blocks.
+// adze-bench sparse: products with pruned weights, dense and in blocks.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <list>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 
-#include <adze/kernels/cost_model.h>
-#include <adze/kernels/gemm_sparse.h>
 #include <adze/kernels/isa.h>
 
 #include "bench/commands.h"
 #include "bench/report.h"
-#include "bench/sparse_weights.h"
-#include "bench/u8s8_data.h"
+#include "bench/sparse_cases.h"
 
 namespace adze::bench {
 
@@ -28,6 +23,7 @@ using nlohmann::ordered_json;
 
 struct SparseOptions {
   CommonOptions common;
+  std::string op = "u8s8";
   std::int32_t max_activation = 127;
 };
 
@@ -78,7 +74,7 @@ PrunedProblem parse(const ProblemWords& words) {
 
 /// A way to hold the weights, with the kernel that is forced, or the one that is picked then.
 struct Layout {
-  std::optional<BlockShape> block;  ///< none: dense
+  Blocks blocks;
   std::string kernel;
 };
 
@@ -87,65 +83,63 @@ class Measurement {
   Measurement(const PrunedProblem& problem, const SparseOptions& o)
       : problem_(problem),
         o_(o),
-        data_(problem.size, make_pruned_weights(problem), o.max_activation,
-              kernels::OutputType::u8),
-        dense_(data_.weights(), problem.size.n, problem.size.k, problem.size.k),
-        choice_(kernels::choose_layout(data_.weights(), problem.size.n, problem.size.k,
-                                       problem.size.k, problem.size.m)) {
-    report_.title = "u8s8 " + to_string(problem) + ", " + thread_count(o.common.threads) + ", " +
+        test_(o.op == "f32" ? make_f32_sparse_case(problem)
+                            : make_u8s8_sparse_case(problem, o.max_activation)) {
+    report_.title = o.op + " " + to_string(problem) + ", " + thread_count(o.common.threads) + ", " +
                     kernels::name(kernels::active());
-    report_.repeat = "adze-bench sparse " + repeat_words(o.common) + " --max-activation " +
-                     std::to_string(o.max_activation) + " " + to_string(problem);
+    report_.repeat = "adze-bench sparse --op " + o.op + " " + repeat_words(o.common);
+    if (o.op == "u8s8") report_.repeat += " --max-activation " + std::to_string(o.max_activation);
+    report_.repeat += " " + to_string(problem);
   }
-  Measurement(const Measurement&) = delete;
-  Measurement& operator=(const Measurement&) = delete;
-  ~Measurement() { kernels::force_sparse_u8s8_kernel(""); }
 
   Report measure() {
     const Layout picked = picked_layout();
     add(picked, true);
-    if (picked.block) add({}, false);
+    if (picked.blocks) add({}, false);
     if (o_.common.all()) {
-      for (const BlockShape& block : kernels::sparse_block_shapes()) add_kernels(block);
-    } else {
+      for (const BlockShape& block : test_->block_shapes()) add_kernels(block);
+    } else if (knows(problem_.block)) {
       add({problem_.block, ""}, false);
     }
-    report_.note = "cost model: " + choice_.why;
+    report_.note = test_->why();
     time_entries(entries_, o_.common, report_);
-    kernels::force_sparse_u8s8_kernel("");
+    test_->force("");
     finish();
     return std::move(report_);
   }
 
  private:
-  /// The choice of the cost model, or what was asked for.
+  bool knows(BlockShape block) const {
+    const auto& all = test_->block_shapes();
+    return std::find(all.begin(), all.end(), block) != all.end();
+  }
+
+  /// What the library chooses, or what was asked for.
   Layout picked_layout() const {
     const std::string& wanted = o_.common.kernel;
-    if (wanted.empty()) return choice_.sparse ? Layout{choice_.block, ""} : Layout{};
+    if (wanted.empty()) return {test_->choice(), ""};
     if (wanted == "dense") return {};
-    for (const BlockShape& block : kernels::sparse_block_shapes()) {
-      if (wanted == to_string(block)) return {block, ""};
-    }
     std::string known = "dense";
-    for (const BlockShape& block : kernels::sparse_block_shapes()) known += ", " + to_string(block);
-    for (const auto& kernel : table(problem_.block)) {
-      if (wanted == kernel.name) return {problem_.block, wanted};
-      known += std::string(", ") + kernel.name;
+    for (const BlockShape& block : test_->block_shapes()) {
+      if (wanted == to_string(block)) return {block, ""};
+      known += ", " + to_string(block);
+    }
+    if (knows(problem_.block)) {
+      for (const auto& kernel : test_->table(problem_.block)) {
+        if (wanted == kernel.name) return {problem_.block, wanted};
+        known += std::string(", ") + kernel.name;
+      }
     }
     throw UsageError("--kernel " + wanted + " is not known, there are " + known);
   }
 
-  std::vector<kernels::KernelInfo> table(BlockShape block) const {
-    return kernels::sparse_u8s8_kernels({problem_.size.m, block});
-  }
-
   /// Every kernel that can read this shape of blocks.
   void add_kernels(BlockShape block) {
-    for (const kernels::KernelInfo& kernel : table(block)) {
+    for (const kernels::KernelInfo& kernel : test_->table(block)) {
       if (!kernels::includes(kernels::active(), kernel.isa)) continue;
       try {
-        kernels::force_sparse_u8s8_kernel(kernel.name);
-        run({block, kernel.name});
+        test_->force(kernel.name);
+        test_->run(block);
       } catch (const std::runtime_error&) {
         continue;  // a kernel for blocks of other shapes
       }
@@ -153,69 +147,42 @@ class Measurement {
     }
   }
 
-  void run(const Layout& layout) {
-    const Problem& p = problem_.size;
-    if (layout.block) {
-      kernels::gemm_u8s8(data_.a(), p.k, p.m, packed(*layout.block), data_.stage(), data_.out(),
-                         p.n);
-    } else {
-      kernels::gemm_u8s8(data_.a(), p.k, p.m, dense_, data_.stage(), data_.out(), p.n);
-    }
-  }
-
   void add(const Layout& layout, bool picked) {
-    const auto prepare = [kernel = layout.kernel] {
-      kernels::force_sparse_u8s8_kernel(kernel.c_str());
-    };
+    const auto prepare = [this, kernel = layout.kernel] { test_->force(kernel); };
     prepare();
-    run(layout);
-    const std::string checked = data_.compare();
+    test_->run(layout.blocks);
+    const std::string checked = test_->compare();
     if (picked) report_.checked = checked;
     const std::string kernel = kernels::last_kernel();
-    const std::string block = layout.block ? to_string(*layout.block) : "dense";
+    const std::string block = layout.blocks ? to_string(*layout.blocks) : "dense";
     for (const Entry& entry : entries_) {
       if (entry.row.kernel == kernel && entry.row.more["block"] == block) return;
     }
-    Row row{.op = "u8s8_sparse",
+    Row row{.op = test_->op() + "_sparse",
             .kernel = kernel,
-            .isa = kernels::name(isa_of(kernel, layout.block)),
+            .isa = kernels::name(isa_of(kernel, layout.blocks)),
             .threads = o_.common.threads,
             .problem = problem_.size,
             .operations = 2 * problem_.size.products(),
             .picked = picked};
     row.more = {{"block", block}, {"sparsity", problem_.sparsity}, {"mask", problem_.mask}};
-    const Problem& p = problem_.size;
-    const kernels::Isa isa = kernels::active();
-    if (layout.block) {
-      const kernels::SparseWeights& weights = packed(*layout.block);
-      row.operations = 2.0 * static_cast<double>(p.m) *
-                       static_cast<double>(weights.nonzero_blocks()) *
-                       static_cast<double>(layout.block->rows * layout.block->cols);
-      row.more["kept"] =
-          static_cast<double>(weights.nonzero_blocks()) / static_cast<double>(weights.blocks());
-      row.more["estimated_us"] =
-          kernels::sparse_u8s8_us(isa, p.m, p.n, p.k, *layout.block, weights.nonzero_blocks());
-    } else {
-      row.more["kept"] = 1.0;
-      row.more["estimated_us"] = kernels::dense_u8s8_us(isa, p.m, p.n, p.k);
+    row.more["kept"] = 1.0;
+    if (layout.blocks) {
+      const SparseCase::Kept kept = test_->kept(*layout.blocks);
+      row.operations = 2.0 * static_cast<double>(problem_.size.m) *
+                       static_cast<double>(kept.blocks) *
+                       static_cast<double>(layout.blocks->rows * layout.blocks->cols);
+      row.more["kept"] = static_cast<double>(kept.blocks) / static_cast<double>(kept.of);
     }
+    if (const auto us = test_->estimated_us(layout.blocks)) row.more["estimated_us"] = *us;
     row.more["dense_ratio"] = nullptr;
-    entries_.push_back({std::move(row), {[this, layout] { run(layout); }, prepare}});
-  }
-
-  const kernels::SparseWeights& packed(BlockShape block) {
-    for (const kernels::SparseWeights& weights : packed_) {
-      if (weights.block() == block) return weights;
-    }
-    const Problem& p = problem_.size;
-    return packed_.emplace_back(data_.weights(), p.n, p.k, p.k, block);
+    entries_.push_back(
+        {std::move(row), {[this, blocks = layout.blocks] { test_->run(blocks); }, prepare}});
   }
 
   /// The instruction set of a kernel that just ran.
-  kernels::Isa isa_of(const std::string& kernel, std::optional<BlockShape> block) const {
-    const Problem& p = problem_.size;
-    for (const auto& info :
-         block ? table(*block) : kernels::gemm_u8s8_kernels({.m = p.m, .n = p.n, .k = p.k})) {
+  kernels::Isa isa_of(const std::string& kernel, Blocks blocks) const {
+    for (const auto& info : test_->table(blocks)) {
       if (kernel == info.name) return info.isa;
     }
     return kernels::active();
@@ -233,10 +200,7 @@ class Measurement {
 
   PrunedProblem problem_;
   const SparseOptions& o_;
-  U8S8Data data_;
-  kernels::PackedWeights dense_;
-  kernels::LayoutChoice choice_;
-  std::list<kernels::SparseWeights> packed_;
+  std::unique_ptr<SparseCase> test_;
   std::vector<Entry> entries_;
   Report report_;
 };
@@ -294,12 +258,15 @@ int run(const SparseOptions& o) {
 std::function<int()> add_sparse(CLI::App& program) {
   auto options = std::make_shared<SparseOptions>();
   CLI::App* command =
-      program.add_subcommand("sparse", "int8 products with pruned weights, in blocks and dense");
+      program.add_subcommand("sparse", "products with pruned weights, in blocks and dense");
   add_common_options(*command, options->common);
   add_kernel_options(*command, options->common);
   add_problem_words(*command, options->common,
                     "m=64 n=1024 k=1024 block=4x4 sparsity=0.8 mask=random (or norm)");
-  command->add_option("--max-activation", options->max_activation, "largest activation")
+  command->add_option("--op", options->op, "u8s8 or f32")
+      ->check(CLI::IsMember({"u8s8", "f32"}))
+      ->capture_default_str();
+  command->add_option("--max-activation", options->max_activation, "u8s8: largest activation")
       ->check(CLI::Range(1, 255))
       ->capture_default_str();
   return [options] { return run(*options); };

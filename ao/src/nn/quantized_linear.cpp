@@ -136,6 +136,29 @@ Tensor Linear::run(const Tensor& x, bool relu) {
   return op(x, weight, bias, scale.value().item(), zero_point.value().item<std::int64_t>(), dtype_);
 }
 
+std::optional<Value> Linear::fused(const OpBase& op, adze::nn::Fused place,
+                                   std::span<const Value> args) {
+  return run_fused(op, place, args, /*relu=*/false);
+}
+
+std::optional<Value> Linear::run_fused(const OpBase& op, adze::nn::Fused place,
+                                       std::span<const Value> args, bool relu) {
+  const bool before = place == adze::nn::Fused::before;
+  const OpBase& fitting = before ? static_cast<const OpBase&>(ops::quantize_per_tensor)
+                                 : static_cast<const OpBase&>(ops::dequantize);
+  if (&op != &fitting) return std::nullopt;
+  if (layout() != kernels::WeightLayout()) prepack();
+  const double out_scale = scale.value().item();
+  const auto out_zero_point = zero_point.value().item<std::int64_t>();
+  if (!before) {
+    return adze::quantized::linear_to_float(args[0].to_tensor(), weight, bias, out_scale,
+                                            out_zero_point, dtype_, relu);
+  }
+  return adze::quantized::linear_from_float(args[0].to_tensor(), args[1].to_double(),
+                                            args[2].to_int(), args[3].to_dtype(), weight, bias,
+                                            out_scale, out_zero_point, dtype_, relu);
+}
+
 adze::nn::ModulePtr Linear::from_float(adze::nn::Module& module) {
   return static_form<Linear>(module);
 }

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <mutex>
-#include <stdexcept>
 
 #include "adze/core/autograd.h"
 #include "adze/core/ops/elementwise.h"
@@ -14,6 +12,7 @@
 
 #include "ops/grid.h"
 #include "ops/operands.h"
+#include "ops/quantized_linear_weight.h"
 #include "ops/quantized_operands.h"
 
 namespace adze {
@@ -21,116 +20,6 @@ namespace adze {
 using namespace detail;
 
 namespace {
-
-// ---- the weight ---------------------------------------------------------------------------------
-
-// Values of all output channels in common, or one for each; none: all 0.
-template <class T>
-kernels::PerChannel<T> per_channel(const std::vector<T>& values) {
-  if (values.empty()) return {};
-  return {values.data(), values.size() > 1 ? 1 : 0};
-}
-
-// What the output stage of static layers reads for each channel.
-struct StaticStage {
-  float x_scale, out_scale;
-  Tensor bias;  // held, so that no other tensor takes its place in memory
-  std::uint64_t bias_version;
-  std::vector<float> multipliers, scaled_bias;
-};
-
-// An int8 weight in the order its kernel reads, kept with the tensor it is made of.
-struct PackedLinearWeight {
-  PackedLinearWeight(const Tensor& weight, kernels::WeightLayout layout);
-
-  // The stage for these scales and this bias; the last one is kept, as they seldom change.
-  std::shared_ptr<const StaticStage> stage(float x_scale, float out_scale,
-                                           const Tensor& bias) const;
-
-  // What a sum is multiplied by: x_scale * scales[c] / out_scale.
-  std::vector<float> multipliers(float x_scale, float out_scale) const {
-    std::vector<float> m(scales.size());
-    kernels::linear_multipliers(x_scale, per_channel(scales), out_scale,
-                                static_cast<std::int64_t>(m.size()), m.data());
-    return m;
-  }
-
-  std::vector<float> scales;              // one, or one per output channel
-  std::vector<std::int32_t> zero_points;  // as many; empty: all 0
-  kernels::LinearWeights weights;
-
- private:
-  struct Last {
-    std::mutex mutex;
-    std::shared_ptr<const StaticStage> stage;
-  };
-  std::unique_ptr<Last> last_ = std::make_unique<Last>();
-};
-
-PackedLinearWeight::PackedLinearWeight(const Tensor& weight, kernels::WeightLayout layout) {
-  const Tensor w = packed(weight);
-  const Quantizer& q = *w.quantizer();
-  for (const double scale : q.scales) scales.push_back(float_scale("quantized::linear", scale));
-  if (std::any_of(q.zero_points.begin(), q.zero_points.end(), [](double z) { return z != 0; }))
-    for (const double z : q.zero_points) zero_points.push_back(static_cast<std::int32_t>(z));
-  try {
-    weights =
-        kernels::LinearWeights(w.data<std::int8_t>(), w.size(0), w.size(1), w.size(1), layout);
-  } catch (const std::runtime_error& error) {
-    fail("quantized::linear: ", error.what());
-  }
-}
-
-std::shared_ptr<const StaticStage> PackedLinearWeight::stage(float x_scale, float out_scale,
-                                                             const Tensor& bias) const {
-  const std::uint64_t version = bias.defined() ? bias.version() : 0;
-  std::lock_guard lock(last_->mutex);
-  const StaticStage* last = last_->stage.get();
-  if (last && last->x_scale == x_scale && last->out_scale == out_scale &&
-      last->bias.is_same(bias) && last->bias_version == version)
-    return last_->stage;
-  StaticStage s{x_scale, out_scale, bias, version, multipliers(x_scale, out_scale), {}};
-  if (bias.defined()) {
-    const Tensor b = packed(bias);
-    s.scaled_bias.resize(static_cast<std::size_t>(b.numel()));
-    kernels::linear_bias(b.data<float>(), x_scale, per_channel(scales), b.numel(),
-                         s.scaled_bias.data());
-  }
-  last_->stage = std::make_shared<const StaticStage>(std::move(s));
-  return last_->stage;
-}
-
-void check_matrix(std::string_view op, const Tensor& weight, DType dtype) {
-  check(weight.dtype() == dtype, op, ": weight must be ", dtype, ", got ", weight.dtype());
-  check(weight.dim() == 2, op, ": weight must be a matrix, got ", weight.sizes());
-}
-
-void check_bias(std::string_view op, const Tensor& weight, const Tensor& bias) {
-  if (!bias.defined()) return;
-  check(bias.dtype() == float32 && bias.sizes() == Shape{weight.size(0)}, op,
-        ": bias must be float32 with ", weight.size(0), " elements (weight ", weight.sizes(),
-        "), got ", bias.dtype(), " ", bias.sizes());
-}
-
-// Without a layout, what is there is used whatever its layout.
-std::shared_ptr<const PackedLinearWeight> packed_weight(
-    std::string_view op, const Tensor& weight, const Tensor& bias,
-    const std::optional<kernels::WeightLayout>& layout = {}) {
-  check_matrix(op, weight, qint8);
-  const Quantizer& q = *weight.quantizer();
-  check(q.scheme != QScheme::per_channel_affine_float_qparams, op,
-        ": the zero points of a weight must be integers, got ", q.scheme);
-  check(!is_per_channel(q.scheme) || q.axis == 0, op,
-        ": a per-channel weight must be quantized along axis 0, got axis ", q.axis);
-  check_bias(op, weight, bias);
-  return (*weight.impl().derived)
-      .get<PackedLinearWeight>(
-          weight.version(),
-          [&] { return PackedLinearWeight(weight, layout.value_or(kernels::WeightLayout())); },
-          [&](const PackedLinearWeight& p) { return !layout || p.weights.layout() == *layout; });
-}
-
-// ---- the product --------------------------------------------------------------------------------
 
 Shape output_shape(std::string_view op, const Tensor& x, const Tensor& weight) {
   check(x.dim() >= 1 && x.sizes().back() == weight.size(1), op, ": weight expects ", weight.size(1),
@@ -162,34 +51,133 @@ struct UnsignedInput {
   std::vector<std::uint8_t> moved;
 };
 
+// What a static product reads: bytes, or floats that become bytes on the way.
+struct StaticInput {
+  explicit StaticInput(std::string_view op, const UnsignedInput& x, double x_scale)
+      : bytes(x.data), scale(float_scale(op, x_scale)), zero_point(x.zero_point) {}
+  StaticInput(const float* x, const kernels::Affine& to)
+      : floats(x), scale(to.scale), zero_point(to.zero_point), grid(to) {}
+
+  const std::uint8_t* bytes = nullptr;
+  const float* floats = nullptr;
+  float scale;
+  std::int32_t zero_point;
+  kernels::Affine grid{};
+};
+
+// The layer and its result: checked and ready for kernels.
+struct StaticLinear {
+  StaticLinear(std::string_view op, const Tensor& x, const Tensor& weight_values,
+               const Tensor& bias_values, double scale, std::int64_t zero_point, DType result,
+               bool with_relu)
+      : bias(bias_values),
+        dtype(result),
+        relu(with_relu),
+        weight(packed_weight(op, weight_values, bias_values)),
+        shape(output_shape(op, x, weight_values)),
+        n(weight_values.size(0)),
+        k(weight_values.size(1)) {
+    check(dtype == quint8 || dtype == qint8, op, ": the result must be quint8 or qint8, got ",
+          dtype);
+    quantizer = make_per_tensor_quantizer(scale, zero_point, dtype);
+    grid = affine_of(op, *quantizer, dtype);
+  }
+
+  // Writes `rows` rows of n integers.
+  void compute(const StaticInput& x, std::int64_t rows, void* out) const {
+    const auto arrays = weight->stage(x.scale, grid.scale, bias);
+    kernels::OutputStage stage;
+    stage.type = dtype == qint8 ? kernels::OutputType::s8 : kernels::OutputType::u8;
+    stage.a_zero_point = x.zero_point;
+    stage.w_zero_points = per_channel(weight->zero_points);
+    stage.multipliers = per_channel(arrays->multipliers);
+    if (bias.defined()) stage.bias = {arrays->scaled_bias.data(), 1};
+    stage.relu = relu;
+    stage.out_zero_point = grid.zero_point;
+    stage.out_min = grid.qmin;
+    stage.out_max = grid.qmax;
+    if (x.floats) {
+      kernels::gemm_f32s8(x.floats, k, rows, x.grid, weight->weights, stage, out, n);
+    } else {
+      kernels::gemm_u8s8(x.bytes, k, rows, weight->weights, stage, out, n);
+    }
+  }
+
+  const Tensor& bias;
+  DType dtype;
+  bool relu;
+  std::shared_ptr<const PackedLinearWeight> weight;
+  Shape shape;
+  std::int64_t n, k;
+  QuantizerPtr quantizer;
+  kernels::Affine grid;
+};
+
 Tensor linear_static(std::string_view op, const Tensor& input, const Tensor& weight,
                      const Tensor& bias, double scale, std::int64_t zero_point,
                      std::optional<DType> wanted, bool relu) {
   check_quantized(op, input);
-  const DType dtype = wanted.value_or(input.dtype());
-  check(dtype == quint8 || dtype == qint8, op, ": the result must be quint8 or qint8, got ", dtype);
-  const auto w = packed_weight(op, weight, bias);
-  const Shape shape = output_shape(op, input, weight);
-  const QuantizerPtr quantizer = make_per_tensor_quantizer(scale, zero_point, dtype);
-  const kernels::Affine grid = affine_of(op, *quantizer, dtype);
-  const Tensor out = make_tensor(shape, dtype, quantizer);
+  const StaticLinear layer(op, input, weight, bias, scale, zero_point,
+                           wanted.value_or(input.dtype()), relu);
+  const Tensor out = make_tensor(layer.shape, layer.dtype, layer.quantizer);
   if (out.numel() == 0) return out;
-
   const Tensor x = packed(input);
-  const std::int64_t n = weight.size(0), k = weight.size(1);
   const UnsignedInput a(x);
-  const auto arrays = w->stage(float_scale(op, x.q_scale()), grid.scale, bias);
-  kernels::OutputStage stage;
-  stage.type = dtype == qint8 ? kernels::OutputType::s8 : kernels::OutputType::u8;
-  stage.a_zero_point = a.zero_point;
-  stage.w_zero_points = per_channel(w->zero_points);
-  stage.multipliers = per_channel(arrays->multipliers);
-  if (bias.defined()) stage.bias = {arrays->scaled_bias.data(), 1};
-  stage.relu = relu;
-  stage.out_zero_point = grid.zero_point;
-  stage.out_min = grid.qmin;
-  stage.out_max = grid.qmax;
-  kernels::gemm_u8s8(a.data, k, out.numel() / n, w->weights, stage, out.mutable_raw_data(), n);
+  layer.compute(StaticInput(op, a, x.q_scale()), out.numel() / layer.n, out.mutable_raw_data());
+  return out;
+}
+
+Tensor linear_from_float_forward(const Tensor& input, double x_scale, std::int64_t x_zero_point,
+                                 DType x_dtype, const Tensor& weight, const Tensor& bias,
+                                 double scale, std::int64_t zero_point, std::optional<DType> wanted,
+                                 bool relu) {
+  constexpr auto op = "quantized::linear_from_float";
+  check(input.dtype() == float32, op, ": expected a float32 input, got ", input.dtype());
+  check(x_dtype == quint8 || x_dtype == qint8, op, ": the input must become quint8 or qint8, got ",
+        x_dtype);
+  const StaticLinear layer(op, input, weight, bias, scale, zero_point, wanted.value_or(x_dtype),
+                           relu);
+  kernels::Affine grid =
+      affine_of(op, *make_per_tensor_quantizer(x_scale, x_zero_point, x_dtype), x_dtype);
+  if (x_dtype == qint8) {
+    grid.zero_point += 128;
+    grid.qmin += 128;
+    grid.qmax += 128;
+  }
+  const Tensor out = make_tensor(layer.shape, layer.dtype, layer.quantizer);
+  if (out.numel() == 0) return out;
+  const Tensor x = packed(input);
+  finite_range(op, x);
+  layer.compute(StaticInput(x.data<float>(), grid), out.numel() / layer.n, out.mutable_raw_data());
+  return out;
+}
+
+Tensor linear_to_float_forward(const Tensor& input, const Tensor& weight, const Tensor& bias,
+                               double scale, std::int64_t zero_point, std::optional<DType> wanted,
+                               bool relu) {
+  constexpr auto op = "quantized::linear_to_float";
+  check_quantized(op, input);
+  const StaticLinear layer(op, input, weight, bias, scale, zero_point,
+                           wanted.value_or(input.dtype()), relu);
+  const Tensor out = make_tensor(layer.shape, float32);
+  if (out.numel() == 0) return out;
+  const Tensor x = packed(input);
+  const UnsignedInput a(x);
+
+  constexpr std::int64_t few = 4096;
+  std::uint8_t small[few];
+  Tensor large;
+  void* integers = small;
+  if (out.numel() > few) {
+    large = make_tensor(layer.shape, DType::uint8);
+    integers = large.mutable_raw_data();
+  }
+  layer.compute(StaticInput(op, a, x.q_scale()), out.numel() / layer.n, integers);
+  visit_bytes(layer.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    kernels::dequantize(static_cast<const T*>(integers), out.numel(), layer.grid,
+                        out.mutable_data<float>());
+  });
   return out;
 }
 
@@ -261,6 +249,16 @@ constinit const Op<Tensor(const Tensor&, const Tensor&, const Tensor&, double, s
                                             zero_point, dtype, true);
                      },
                  .traits = constant}};
+constinit const Op<Tensor(const Tensor&, double, std::int64_t, DType, const Tensor&, const Tensor&,
+                          double, std::int64_t, std::optional<DType>, bool)>
+    linear_from_float{{.name = "quantized::linear_from_float",
+                       .forward = linear_from_float_forward,
+                       .traits = constant}};
+constinit const Op<Tensor(const Tensor&, const Tensor&, const Tensor&, double, std::int64_t,
+                          std::optional<DType>, bool)>
+    linear_to_float{{.name = "quantized::linear_to_float",
+                     .forward = linear_to_float_forward,
+                     .traits = constant}};
 constinit const Op<Tensor(const Tensor&, const Tensor&, const Tensor&, bool)> linear_dynamic{
     {.name = "quantized::linear_dynamic",
      .forward =
@@ -304,6 +302,16 @@ Tensor linear_relu(const Tensor& x, const Tensor& weight, const Tensor& bias, do
                    std::int64_t zero_point, std::optional<DType> dtype) {
   return ops::quantized::linear_relu(x, weight, bias, scale, zero_point, dtype);
 }
+Tensor linear_from_float(const Tensor& x, double x_scale, std::int64_t x_zero_point, DType x_dtype,
+                         const Tensor& weight, const Tensor& bias, double scale,
+                         std::int64_t zero_point, std::optional<DType> dtype, bool relu) {
+  return ops::quantized::linear_from_float(x, x_scale, x_zero_point, x_dtype, weight, bias, scale,
+                                           zero_point, dtype, relu);
+}
+Tensor linear_to_float(const Tensor& x, const Tensor& weight, const Tensor& bias, double scale,
+                       std::int64_t zero_point, std::optional<DType> dtype, bool relu) {
+  return ops::quantized::linear_to_float(x, weight, bias, scale, zero_point, dtype, relu);
+}
 Tensor linear_dynamic(const Tensor& x, const Tensor& weight, const Tensor& bias,
                       bool reduce_range) {
   return ops::quantized::linear_dynamic(x, weight, bias, reduce_range);
@@ -317,16 +325,6 @@ Tensor linear_dynamic_fp16(const Tensor& x, const Tensor& weight, const Tensor& 
 }
 Tensor linear_relu_dynamic_fp16(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   return ops::quantized::linear_relu_dynamic_fp16(x, weight, bias);
-}
-
-void linear_prepack(const Tensor& weight, const Tensor& bias,
-                    std::optional<kernels::WeightLayout> layout) {
-  packed_weight("quantized::linear", weight, bias, layout);
-}
-
-LinearKernel linear_kernel(const Tensor& weight, std::int64_t rows, std::int32_t max_activation) {
-  const auto w = packed_weight("quantized::linear", weight, {});
-  return {w->weights.kernel(rows, max_activation), w->weights.layout(), w->weights.choice(rows)};
 }
 
 }  // namespace quantized

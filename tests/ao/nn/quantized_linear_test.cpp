@@ -5,6 +5,7 @@
 #include "adze/ao/nn/intrinsic/quantized/dynamic/linear_relu.h"
 #include "adze/ao/nn/quantized/linear.h"
 #include "adze/ao/nn/quantized/reference/linear.h"
+#include "adze/ao/nn/sparse/quantized/linear.h"
 
 #include "ao/composability_support.h"
 #include "support/catch.h"
@@ -128,6 +129,36 @@ TEST_CASE("Quantized linear layers compute what the ops of core do", "[ao][linea
     CHECK(
         nniq::dynamic::LinearReLU(half, bias)(f).equal(q::linear_relu_dynamic_fp16(f, half, bias)));
   }
+}
+
+TEST_CASE("Quantized linear layers take in a quantize before and a dequantize behind them",
+          "[ao][linear]") {
+  Generator g(5);
+  const Tensor w = quantize_per_tensor(randn({32, 16}, &g), 0.02, 0, qint8);
+  const Tensor bias = randn({32}, &g), f = randn({9, 16}, &g);
+  const Tensor x = quantize_per_tensor(f, 0.03, 120, quint8);
+  const std::vector<Value> quantize_args = {f, 0.03, std::int64_t{120}, quint8};
+  namespace sparse = ao::nn::sparse::quantized;
+  const std::vector<nn::ModulePtr> layers = {
+      nn::make<nnq::Linear>(w, bias, .5, 90), nn::make<nniq::LinearReLU>(w, bias, .5, 90),
+      nn::make<sparse::Linear>(w, bias, .5, 90), nn::make<sparse::LinearReLU>(w, bias, .5, 90)};
+  for (const nn::ModulePtr& layer : layers) {
+    INFO(layer->qualified_type());
+    const Tensor y = (*layer)(x);
+    const auto in = layer->call_fused(ops::quantize_per_tensor, nn::Fused::before, quantize_args);
+    REQUIRE(in.has_value());
+    CHECK(in->to_tensor().equal(y));
+    const std::vector<Value> args = {x};
+    const auto out = layer->call_fused(ops::dequantize, nn::Fused::after, args);
+    REQUIRE(out.has_value());
+    CHECK(out->to_tensor().equal(dequantize(y)));
+    CHECK_FALSE(layer->call_fused(ops::dequantize, nn::Fused::before, args).has_value());
+    CHECK_FALSE(layer->call_fused(ops::relu, nn::Fused::after, args).has_value());
+  }
+  const std::vector<Value> args = {f};
+  CHECK_FALSE(nnq::dynamic::Linear(w, bias)
+                  .call_fused(ops::dequantize, nn::Fused::after, args)
+                  .has_value());
 }
 
 TEST_CASE("Quantized linear names what does not fit", "[ao][linear][errors]") {

@@ -16,6 +16,10 @@
 #include "adze/nn/handles.h"
 #include "adze/nn/hooks.h"
 
+namespace adze {
+class OpBase;
+}
+
 namespace adze::nn {
 
 /// Sees calls of modules and reads of parameters while a network is traced; the tracer implements
@@ -43,6 +47,12 @@ struct ForwardArg {
   Kind kind = Kind::tensor;                 // filled in from the type
 };
 
+/// Where an op stands that a module computes together with its forward.
+enum class Fused : std::uint8_t {
+  before,  ///< forward(op(args))
+  after    ///< op(forward(args))
+};
+
 struct Memo;
 enum class Slots : std::uint8_t;
 
@@ -61,6 +71,13 @@ enum class Slots : std::uint8_t;
 /// give the last ones defaults for calls that leave them out, with a static function:
 ///
 ///     static std::vector<nn::ForwardArg> arguments() { return {{"x"}, {"scale", 1.0}}; }
+///
+/// A class may compute its forward and an op beside it in one step, where a graph calls both; it
+/// then gives, bit for bit, what one after the other gives, or nothing:
+///
+///     std::optional<Value> fused(const OpBase& op, nn::Fused place, std::span<const Value> args);
+///
+/// Classes derived from it that have a forward of their own are on their own in this, too.
 ///
 /// Copying a module is shallow: its handles are shared. `deepcopy` makes an independent one.
 class Module {
@@ -89,6 +106,11 @@ class Module {
   Value call(std::vector<Value> args);
   /// Runs forward alone.
   Value call_forward(std::span<const Value> args) { return forward_values(args); }
+  /// Runs forward and `op`, which takes or gives its one argument, in one step; nothing where the
+  /// class has no `fused` for that.
+  std::optional<Value> call_fused(const OpBase& op, Fused place, std::span<const Value> args) {
+    return fused_values(op, place, args);
+  }
 
   /// The module as a M; throws when it is something else.
   template <class M>
@@ -144,6 +166,9 @@ class Module {
   virtual void set_training(bool mode) { training_ = mode; }
   virtual Tensor forward_tensor(const Tensor& x) = 0;
   virtual Value forward_values(std::span<const Value> args) = 0;
+  virtual std::optional<Value> fused_values(const OpBase&, Fused, std::span<const Value>) {
+    return std::nullopt;
+  }
   virtual ModulePtr shallow_copy() const = 0;
 
  private:
@@ -193,6 +218,7 @@ template <class F>
 struct Signature;
 template <class C, class R, class... A>
 struct Signature<R (C::*)(A...)> {
+  using Class = C;  // that declares the function
   static constexpr bool is_tensor_to_tensor =
       std::same_as<R, Tensor> && std::same_as<std::tuple<A...>, std::tuple<const Tensor&>>;
   template <class D>
@@ -242,6 +268,15 @@ class ModuleOf : public Base {
   }
   Value forward_values(std::span<const Value> args) override {
     return detail::Signature<decltype(&D::forward)>::call(static_cast<D&>(*this), args);
+  }
+  std::optional<Value> fused_values(const OpBase& op, Fused place,
+                                    std::span<const Value> args) override {
+    if constexpr (requires { &D::fused; }) {
+      using Forward = typename detail::Signature<decltype(&D::forward)>::Class;
+      if constexpr (std::same_as<typename detail::Signature<decltype(&D::fused)>::Class, Forward>)
+        return static_cast<D&>(*this).fused(op, place, args);
+    }
+    return std::nullopt;
   }
   ModulePtr shallow_copy() const override {
     return std::make_shared<D>(static_cast<const D&>(*this));

@@ -47,7 +47,16 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, double 
               std::int64_t zero_point, std::optional<DType> dtype = {});
 Tensor linear_relu(const Tensor& x, const Tensor& weight, const Tensor& bias, double scale,
                    std::int64_t zero_point, std::optional<DType> dtype = {});
-/// The same for float32 x, with a float32 result: x is quantized to quint8 (7 bits with
+/// linear(quantize_per_tensor(x, x_scale, x_zero_point, x_dtype), ...), or linear_relu of it, bit
+/// for bit: float32 x is quantized while the product reads it. x_dtype is quint8 or qint8.
+Tensor linear_from_float(const Tensor& x, double x_scale, std::int64_t x_zero_point, DType x_dtype,
+                         const Tensor& weight, const Tensor& bias, double scale,
+                         std::int64_t zero_point, std::optional<DType> dtype = {},
+                         bool relu = false);
+/// dequantize(linear(x, ...)), or of linear_relu, bit for bit: no quantized tensor is made.
+Tensor linear_to_float(const Tensor& x, const Tensor& weight, const Tensor& bias, double scale,
+                       std::int64_t zero_point, std::optional<DType> dtype = {}, bool relu = false);
+/// `linear` for float32 x, with a float32 result: x is quantized to quint8 (7 bits with
 /// `reduce_range`) by its own range while it is read. Throws for elements that are not finite.
 Tensor linear_dynamic(const Tensor& x, const Tensor& weight, const Tensor& bias,
                       bool reduce_range = false);
@@ -87,6 +96,12 @@ extern const Op<Tensor(const Tensor&, std::int64_t, double, std::int64_t)> softm
 extern const Op<Tensor(const Tensor&, const Tensor&, const Tensor&, double, std::int64_t,
                        std::optional<DType>)>
     linear, linear_relu;
+extern const Op<Tensor(const Tensor&, double, std::int64_t, DType, const Tensor&, const Tensor&,
+                       double, std::int64_t, std::optional<DType>, bool)>
+    linear_from_float;
+extern const Op<Tensor(const Tensor&, const Tensor&, const Tensor&, double, std::int64_t,
+                       std::optional<DType>, bool)>
+    linear_to_float;
 extern const Op<Tensor(const Tensor&, const Tensor&, const Tensor&, bool)> linear_dynamic,
     linear_relu_dynamic;
 extern const Op<Tensor(const Tensor&, const Tensor&, const Tensor&)> linear_dynamic_fp16,

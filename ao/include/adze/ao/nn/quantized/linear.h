@@ -1,6 +1,8 @@
 #pragma once
 
 #include <map>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -54,6 +56,8 @@ class Linear : public adze::nn::ModuleOf<Linear, LinearBase> {
 
   /// (..., in_features) quantized per tensor -> (..., out_features) quantized.
   Tensor forward(const Tensor& x);
+  /// Quantizes float32 activations while it reads them, and writes float32 instead of integers.
+  std::optional<Value> fused(const OpBase& op, adze::nn::Fused place, std::span<const Value> args);
   std::string extra_repr() const override;
 
   /// The int8 form of an observed Linear or qat Linear: effective weight by the weight observer of
@@ -66,6 +70,8 @@ class Linear : public adze::nn::ModuleOf<Linear, LinearBase> {
  protected:
   void fields(adze::nn::FieldList& f) override;
   Tensor run(const Tensor& x, bool relu);
+  std::optional<Value> run_fused(const OpBase& op, adze::nn::Fused place,
+                                 std::span<const Value> args, bool relu);
 
  private:
   DType dtype_;

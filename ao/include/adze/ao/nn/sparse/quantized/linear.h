@@ -39,6 +39,9 @@ class LinearReLU : public adze::nn::ModuleOf<LinearReLU, Linear> {
   using ModuleOf::ModuleOf;
   bool is_fused_piece() const override { return true; }
   Tensor forward(const Tensor& x) { return run(x, /*relu=*/true); }
+  std::optional<Value> fused(const OpBase& op, adze::nn::Fused place, std::span<const Value> args) {
+    return run_fused(op, place, args, /*relu=*/true);
+  }
 
   static adze::nn::ModulePtr from_float(adze::nn::Module& module);
   static adze::nn::ModulePtr from_reference(adze::nn::Module& module, const QParams& output,
