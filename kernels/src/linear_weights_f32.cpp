@@ -1,24 +1,27 @@
 #include "adze/kernels/linear_weights_f32.h"
 
-#include <span>
-
 namespace adze::kernels {
 
 namespace {
 
-/// Time of a product in blocks of that shape, as part of the time of the dense one, for each part
-/// of the blocks that is kept. Measured on a Zen 4 core (AVX2 and AVX-512) for 256 x 256 and 1024 x
-/// 1024 weights of which 50%, 80% or 90% of the blocks are zero; the largest times but for the
-/// smallest, which the fixed cost of a call dominates.
+/// Time of a product in blocks, as part of the time of the dense one: per_kept[class] * the part of
+/// the blocks that is kept + overhead[class] / k. Measured on a Zen 4 core (AVX2 and AVX-512) for
+/// 64 x 64, 256 x 256 and 1024 x 1024 weights of which 50%, 80% or 90% of the blocks are zero
+/// (adze-bench sparse --op f32 --all-kernels).
 struct BlockCost {
   BlockShape block;
-  double per_kept;
+  double per_kept[linear_f32_classes];
 };
-constexpr BlockCost few_rows[] = {{{16, 4}, 1.3}, {{8, 4}, 1.6}, {{4, 4}, 2.6}, {{1, 4}, 10.0}};
-constexpr BlockCost many_rows[] = {{{4, 4}, 1.5}, {{16, 4}, 1.6}, {{8, 4}, 1.85}, {{1, 4}, 2.1}};
+constexpr BlockCost costs[] = {
+    {{16, 4}, {1.05, 1.1, 1.12}},
+    {{8, 4}, {1.4, 1.4, 1.45}},
+    {{4, 4}, {2.7, 1.25, 1.0}},
+    {{1, 4}, {9.0, 2.8, 1.6}},
+};
+constexpr double overhead[linear_f32_classes] = {24, 12, 12};
 
 // Above this the gain is not worth a second copy of the weights.
-constexpr double worthwhile = 0.8;
+constexpr double worthwhile = 0.85;
 
 // From here on gemm_f32 packs the weights itself in less time than the product takes.
 constexpr std::int64_t most_rows_packed = 32;
@@ -32,7 +35,7 @@ struct detail::LinearWeightsF32Data {
 };
 
 int linear_f32_class(std::int64_t m) {
-  return m < 8 ? 0 : m <= most_rows_packed ? 1 : 2;
+  return m <= 4 ? 0 : m <= most_rows_packed ? 1 : 2;
 }
 
 LinearWeightsF32::LinearWeightsF32() : data_(std::make_shared<detail::LinearWeightsF32Data>()) {}
@@ -42,14 +45,14 @@ LinearWeightsF32::LinearWeightsF32(const float* w, std::int64_t n, std::int64_t 
   auto d = std::make_shared<detail::LinearWeightsF32Data>();
   const BlockCost* best = nullptr;
   double least = worthwhile;
-  const std::span<const BlockCost> costs =
-      linear_f32_class(m) == 0 ? std::span(few_rows) : std::span(many_rows);
+  const int rows = linear_f32_class(m);
   for (const BlockCost& cost : costs) {
     const BlockShape b = cost.block;
     const std::int64_t all = (n + b.rows - 1) / b.rows * ((k + b.cols - 1) / b.cols);
     if (all == 0) continue;
-    const double time = cost.per_kept * static_cast<double>(count_nonzero_blocks(w, n, k, ldw, b)) /
-                        static_cast<double>(all);
+    const double kept =
+        static_cast<double>(count_nonzero_blocks(w, n, k, ldw, b)) / static_cast<double>(all);
+    const double time = cost.per_kept[rows] * kept + overhead[rows] / static_cast<double>(k);
     if (time >= least) continue;
     least = time;
     best = &cost;

@@ -12,6 +12,7 @@
 #endif
 
 #include "adze/kernels/gemm_u8s8.h"
+#include "adze/kernels/parallel.h"
 
 #include "gemm_u8s8_kernel.h"
 #include "u8s8_pack.h"
@@ -53,61 +54,88 @@ void pack_tile(const U8S8Weights& view, const std::int8_t* w, std::int64_t ldw, 
   pack_plain_tile(w + channel * ldw, ldw, columns, view.k, out, sums);
 }
 
+/// f(first tile, end) on several threads, each with 256 KB of weights or more.
+template <class F>
+void for_tiles(const U8S8Weights& view, F&& f) {
+  const std::int64_t tile_bytes = std::max<std::int64_t>(1, view.groups) * u8s8_group_bytes;
+  parallel_for(0, view.tiles, std::max<std::int64_t>(1, (1 << 18) / tile_bytes), f);
+}
+
 void pack_plain(const std::int8_t* w, std::int64_t ldw, std::int32_t* sums, PackedOrder* p) {
-  U8S8Weights& view = p->view;
+  const U8S8Weights& view = p->view;
   p->weights = PackedBytes(view.tiles * view.groups * u8s8_group_bytes);
-  for (std::int64_t t = 0; t < view.tiles; ++t) {
-    pack_tile(view, w, ldw, t, p->weights.as<std::int8_t>() + t * view.groups * u8s8_group_bytes,
-              sums + t * u8s8_columns);
-  }
+  auto* const to = p->weights.as<std::int8_t>();
+  for_tiles(view, [&](std::int64_t first, std::int64_t end) {
+    for (std::int64_t t = first; t < end; ++t) {
+      pack_tile(view, w, ldw, t, to + t * view.groups * u8s8_group_bytes, sums + t * u8s8_columns);
+    }
+  });
 }
 
 #if defined(__x86_64__)
+/// Memory for the windows of one tile.
+struct WindowMemory {
+  explicit WindowMemory(std::int64_t groups)
+      : plain(groups * u8s8_group_bytes),
+        window(static_cast<std::size_t>(groups)),
+        depth(window.size()),
+        place(window.size()) {}
+
+  PackedBytes plain;  ///< the tile in the plain order
+  std::vector<std::uint32_t> window;
+  std::vector<std::uint8_t> depth;
+  std::vector<std::int64_t> place;  ///< of the next group of each window
+};
+
+/// Writes tile `t`, of which `m` holds the plain order, in windows.
+void put_in_windows(std::int64_t t, WindowMemory& m, PackedOrder* p) {
+  const U8S8Weights& view = p->view;
+  const std::int64_t groups = view.groups;
+  const auto* plain = m.plain.as<std::int8_t>();
+  const std::int64_t windows = find_windows_avx2(plain, groups, m.window.data(), m.depth.data());
+  U8S8Windows& tile = p->tiles.as<U8S8Windows>()[t];
+  tile = {t * groups * u8s8_group_bytes, t * groups, {}};
+  std::int64_t next[u8s8_most_depth + 1] = {};
+  for (std::int64_t i = 0; i < windows; ++i) ++tile.count[m.depth[static_cast<std::size_t>(i)]];
+  for (int d = 5; d <= u8s8_most_depth; ++d) tile.count[0] += tile.count[d];
+  for (int d = u8s8_most_depth - 1; d > 0; --d) {
+    next[d] = next[d + 1] + std::int64_t{d + 1} * tile.count[d + 1];
+  }
+  for (std::int64_t i = 0; i < windows; ++i) {
+    const int d = m.depth[static_cast<std::size_t>(i)];
+    m.place[static_cast<std::size_t>(i)] = next[d];
+    next[d] += d;
+  }
+  auto* to = p->weights.as<std::int8_t>() + tile.weights;
+  auto* offsets = p->offsets.as<std::uint16_t>() + tile.offsets;
+  const bool half = view.tile_columns(t) < u8s8_columns;
+  for (std::int64_t g = 0; g < groups; ++g) {
+    const std::int64_t at = m.place[m.window[static_cast<std::size_t>(g)]]++;
+    const std::int8_t* from = plain + g * u8s8_group_bytes;
+    if (half) {
+      std::memcpy(to + at * u8s8_group_bytes / 2, from, u8s8_group_bytes / 2);
+    } else {
+      std::memcpy(to + at * u8s8_group_bytes, from, u8s8_group_bytes);
+    }
+    offsets[at] = static_cast<std::uint16_t>(view.group_start(g));
+  }
+}
+
 void pack_windows(const std::int8_t* w, std::int64_t ldw, std::int32_t* sums, PackedOrder* p) {
-  U8S8Weights& view = p->view;
+  const U8S8Weights& view = p->view;
   const std::int64_t groups = view.groups, tiles = view.tiles;
   const std::int64_t last = tiles == 0 ? 0 : view.tile_columns(tiles - 1) * u8s8_group;
   p->weights =
       PackedBytes(std::max<std::int64_t>(0, tiles - 1) * groups * u8s8_group_bytes + groups * last);
   p->offsets = bytes_for(tiles * groups, sizeof(std::uint16_t));
   p->tiles = bytes_for(tiles, sizeof(U8S8Windows));
-
-  const auto size = static_cast<std::size_t>(groups);
-  const PackedBytes plain(groups * u8s8_group_bytes);
-  std::vector<std::uint32_t> window(size);
-  std::vector<std::uint8_t> depth(size);
-  std::vector<std::int64_t> place(size);  // of the next group of each window
-  for (std::int64_t t = 0; t < tiles; ++t) {
-    pack_tile(view, w, ldw, t, plain.as<std::int8_t>(), sums + t * u8s8_columns);
-    const std::int64_t windows =
-        find_windows_avx2(plain.as<std::int8_t>(), groups, window.data(), depth.data());
-    const std::int64_t bytes = view.tile_columns(t) * u8s8_group;
-    U8S8Windows& tile = p->tiles.as<U8S8Windows>()[t];
-    tile = {t * groups * u8s8_group_bytes, t * groups, {}};
-    std::int64_t next[u8s8_most_depth + 1] = {};
-    for (std::int64_t i = 0; i < windows; ++i) ++tile.count[depth[static_cast<std::size_t>(i)]];
-    for (int d = 5; d <= u8s8_most_depth; ++d) tile.count[0] += tile.count[d];
-    for (int d = u8s8_most_depth - 1; d > 0; --d) {
-      next[d] = next[d + 1] + std::int64_t{d + 1} * tile.count[d + 1];
+  for_tiles(view, [&](std::int64_t first, std::int64_t end) {
+    WindowMemory memory(groups);
+    for (std::int64_t t = first; t < end; ++t) {
+      pack_tile(view, w, ldw, t, memory.plain.as<std::int8_t>(), sums + t * u8s8_columns);
+      put_in_windows(t, memory, p);
     }
-    for (std::int64_t i = 0; i < windows; ++i) {
-      const int d = depth[static_cast<std::size_t>(i)];
-      place[static_cast<std::size_t>(i)] = next[d];
-      next[d] += d;
-    }
-    auto* to = p->weights.as<std::int8_t>() + tile.weights;
-    auto* offsets = p->offsets.as<std::uint16_t>() + tile.offsets;
-    for (std::int64_t g = 0; g < groups; ++g) {
-      const std::int64_t at = place[window[static_cast<std::size_t>(g)]]++;
-      const std::int8_t* from = plain.as<std::int8_t>() + g * u8s8_group_bytes;
-      if (bytes == u8s8_group_bytes) {
-        std::memcpy(to + at * u8s8_group_bytes, from, u8s8_group_bytes);
-      } else {
-        std::memcpy(to + at * u8s8_group_bytes / 2, from, u8s8_group_bytes / 2);
-      }
-      offsets[at] = static_cast<std::uint16_t>(view.group_start(g));
-    }
-  }
+  });
 }
 
 void pack_rows(const std::int8_t* w, std::int64_t ldw, PackedOrder* p) {

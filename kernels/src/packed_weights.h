@@ -13,7 +13,7 @@
 
 namespace adze::kernels::detail {
 
-/// Zeroed memory on a 64-byte boundary that can be read up to 64 bytes behind its end.
+/// Memory on a 64-byte boundary, with 64 bytes of zeros behind its end.
 class PackedBytes {
  public:
   PackedBytes() = default;
