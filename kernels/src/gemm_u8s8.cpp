@@ -25,6 +25,9 @@ const U8S8Kernel* const kernels[] = {
     &u8s8_gemm_avx512vnni,     &u8s8_gemm_ymm_avx512vnni,  &u8s8_gemm_avxvnni,
     &u8s8_gemm_windows_avx512, &u8s8_gemm_windows_avx2,    &u8s8_gemm_rows_avx2,
     &u8s8_gemm_wide_avx2,      &u8s8_gemm_wide_plain_avx2,
+#elif defined(__aarch64__)
+    &u8s8_gemm_neondot,
+    &u8s8_gemm_neon,
 #endif
     &u8s8_gemm_scalar,
 };
@@ -34,6 +37,8 @@ std::atomic<const U8S8Kernel*> forced{nullptr};
 const U8S8Helpers& helpers() {
 #if defined(__x86_64__)
   if (includes(active(), Isa::avx2)) return u8s8_helpers_avx2;
+#elif defined(__aarch64__)
+  if (includes(active(), Isa::neon)) return u8s8_helpers_neon;
 #endif
   return u8s8_helpers_scalar;
 }

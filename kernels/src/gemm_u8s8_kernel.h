@@ -83,6 +83,8 @@ extern const U8S8Kernel u8s8_gemm_avxvnni;
 extern const U8S8Kernel u8s8_gemm_windows_avx512;
 extern const U8S8Kernel u8s8_gemm_avx512vnni;
 extern const U8S8Kernel u8s8_gemm_ymm_avx512vnni;
+extern const U8S8Kernel u8s8_gemm_neon;
+extern const U8S8Kernel u8s8_gemm_neondot;
 
 /// The order that the best kernel for activations up to 127 reads.
 U8S8Order preferred_order(std::int64_t n, std::int64_t k);
@@ -102,5 +104,6 @@ struct U8S8Helpers {
 
 extern const U8S8Helpers u8s8_helpers_scalar;
 extern const U8S8Helpers u8s8_helpers_avx2;
+extern const U8S8Helpers u8s8_helpers_neon;
 
 }  // namespace adze::kernels

@@ -66,7 +66,7 @@ TEST_CASE("the int8 product is exact where 16-bit sums of pairs would overflow",
     for (std::int64_t k : {1, 2, 3, 4, 5, 31, 64, 4099}) {
       for (int w0 : {-128, -127, 127}) {
         for (int w1 : {-128, 127, 1}) {
-          for (int a0 : {127, 128, 129, 254, 255}) {
+          for (int a0 : {0, 127, 128, 129, 254, 255}) {
             CAPTURE(k, w0, w1, a0);
             const std::int64_t m = 3, n = 17;
             std::vector<std::uint8_t> a(static_cast<std::size_t>(m * k));
@@ -100,6 +100,8 @@ TEST_CASE("every kernel of the int8 table is exact where it is eligible, and ref
   } unforce;
   for (const KernelInfo& kernel : gemm_u8s8_kernels({8, 16, 16, 127, 32})) {
     if (!supported(kernel.isa)) continue;
+    const Restore restore;
+    set_active(kernel.isa);
     CAPTURE(kernel.name);
     force_gemm_u8s8_kernel(kernel.name);
     Numbers numbers(9);

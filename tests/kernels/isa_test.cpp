@@ -84,6 +84,7 @@ TEST_CASE("the forced instruction set is the one that runs", "[kernels][isa]") {
     std::int32_t sums[4];
     gemm_u8s8(q, 2, 2, PackedWeights(w, 2, 2, 2), stage, sums, 2);
     CHECK(includes(isa, isa_that_ran()));
+    CHECK((isa == Isa::scalar) == (isa_that_ran() == Isa::scalar));
   });
 }
 
