@@ -20,6 +20,8 @@ using detail::SparseWeightsData;
 const SparseHelpers& helpers() {
 #if defined(__x86_64__)
   if (includes(active(), Isa::avx2)) return sparse_helpers_avx2;
+#elif defined(__aarch64__)
+  if (includes(active(), Isa::neon)) return sparse_helpers_neon;
 #endif
   return sparse_helpers_scalar;
 }
@@ -139,6 +141,7 @@ void run_jobs(const Call& call, const SparseKernel& kernel, const SparseForm& fo
   job.group_begin = strip_begin * groups_of_a_strip;
   job.group_end = std::min(w.groups, strip_end * groups_of_a_strip);
   job.start = call.start;
+  job.weight_sums = call.w->sums.data();
   job.partial = nullptr;
   if (w.k_blocks > 1 && kernel.block_rows != 0) {
     job.partial = partial_scratch.get<std::int32_t>(

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "broadcast_row_avx2.h"
+#include "broadcast_row.h"
 #include "gemm_sparse_kernel.h"
 #include "unroll.h"
 
@@ -15,8 +15,10 @@ namespace adze::kernels {
 template <class D, int NV, int R>
 struct SparseChannels {
   using V = typename D::V;
+  using Sum = decltype(D::first(D::zero(), D::zero(), D::zero()));
   static constexpr int height = NV * D::lanes;
   static constexpr int unit_bytes = 4 * height;
+  static constexpr int index_unit = height < 8 ? panel_index_unit : 1;
   static constexpr int tile_columns = R == 1 ? 128 : 64;
   /// Few sums at a time wait for each other: more of them, added at the end.
   static constexpr int chains = NV * R >= D::chains ? 1 : D::chains / (NV * R);
@@ -28,12 +30,13 @@ struct SparseChannels {
                                                    const std::uint16_t* index,
                                                    const std::int8_t* w) {
     const std::uint8_t* p[W];
-    unroll<W>([&](auto u)
-                  __attribute__((always_inline)) { p[u] = a + 4 * std::int64_t{index[u]}; });
+    unroll<W>([&](auto u) __attribute__((always_inline)) {
+      p[u] = a + 4 * std::int64_t{index[u]} / index_unit;
+    });
     if constexpr (chains > 1) {
       unroll<W>([&](auto u) __attribute__((always_inline)) {
         unroll<R>([&](auto r) __attribute__((always_inline)) {
-          const V x = broadcast_row_avx2<r, V>(p[u], rows);
+          const V x = broadcast_row<r, D>(p[u], rows);
           unroll<NV>([&](auto v) __attribute__((always_inline)) {
             V& sum = acc[u % chains][v][r];
             sum = D::end(sum, D::first(sum, x, D::load(w + u * unit_bytes + 4 * D::lanes * v)));
@@ -48,9 +51,9 @@ struct SparseChannels {
         });
       });
       unroll<R>([&](auto r) __attribute__((always_inline)) {
-        V sum[NV];
+        Sum sum[NV];
         unroll<W>([&](auto u) __attribute__((always_inline)) {
-          const V x = broadcast_row_avx2<r, V>(p[u], rows);
+          const V x = broadcast_row<r, D>(p[u], rows);
           unroll<NV>([&](auto v) __attribute__((always_inline)) {
             sum[v] = u == 0 ? D::first(acc[0][v][r], x, weights[u][v])
                             : D::next(sum[v], x, weights[u][v]);
@@ -79,9 +82,10 @@ struct SparseChannels {
         V acc[chains][NV][R];
         unroll<chains>([&](auto c) __attribute__((always_inline)) {
           unroll<NV>([&](auto v) __attribute__((always_inline)) {
+            const std::int64_t channel = g * height + D::lanes * v;
             unroll<R>([&](auto r) __attribute__((always_inline)) {
               acc[c][v][r] = c > 0     ? D::zero()
-                             : kb == 0 ? D::load(x.start + g * height + D::lanes * v)
+                             : kb == 0 ? D::start(x.start + channel, x.weight_sums + channel)
                                        : D::load(partial + r * height + D::lanes * v);
             });
           });

@@ -19,6 +19,13 @@ struct DotAvx2 {
   static V load(const void* p) { return _mm256_loadu_si256(static_cast<const V*>(p)); }
   static void store(void* p, V x) { _mm256_storeu_si256(static_cast<V*>(p), x); }
   static V all(std::int32_t x) { return _mm256_set1_epi32(x); }
+  /// What the sums of some channels, or of all lanes' one channel, begin with.
+  static V start(const std::int32_t* start, const std::int32_t* /*weight_sums*/) {
+    return load(start);
+  }
+  static V start_all(const std::int32_t* start, const std::int32_t* /*weight_sums*/) {
+    return all(*start);
+  }
   static V add(V x, V y) { return _mm256_add_epi32(x, y); }
   /// 4 bytes in each lane.
   static V broadcast(const void* p) {

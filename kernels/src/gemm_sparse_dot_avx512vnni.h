@@ -27,6 +27,12 @@ struct DotAvx512Vnni {
   static V load(const void* p) { return _mm512_loadu_si512(p); }
   static void store(void* p, V x) { _mm512_storeu_si512(p, x); }
   static V all(std::int32_t x) { return _mm512_set1_epi32(x); }
+  static V start(const std::int32_t* start, const std::int32_t* /*weight_sums*/) {
+    return load(start);
+  }
+  static V start_all(const std::int32_t* start, const std::int32_t* /*weight_sums*/) {
+    return all(*start);
+  }
   static V add(V x, V y) { return _mm512_add_epi32(x, y); }
   static V broadcast(const void* p) {
     std::int32_t x;

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "broadcast_row_avx2.h"
+#include "broadcast_row.h"
 #include "gemm_sparse_f32_kernel.h"
 #include "unroll.h"
 
@@ -38,7 +38,7 @@ struct SparseF32Channels {
         const float* at = x + j;
         V value;
         if constexpr (R >= 6) {
-          value = broadcast_row_avx2<r, V>(at, lda);
+          value = broadcast_row<r, L>(at, lda);
         } else {
           value = L::broadcast(at + r * (lda.one / static_cast<std::int64_t>(sizeof(float))));
         }

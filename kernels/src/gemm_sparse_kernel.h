@@ -79,6 +79,7 @@ struct SparseJob {
   int rows;
   std::int64_t group_begin, group_end;  ///< from a multiple of 16 channels on
   const std::int32_t* start;            ///< for each channel: what sums begin with
+  const std::int32_t* weight_sums;      ///< for each channel: kernels that read a - 128 need them
   std::int32_t* partial;  ///< if w->k_blocks > 1: all groups' channels × rows of a panel
   SparseOutput out;
   /// Stores sums[i * ld + c] for channels from `channel` on, columns of them; readable up to
@@ -120,6 +121,16 @@ extern const SparseKernel u8s8_sparse_1x16_dot_avx512vnni, u8s8_sparse_1x16_rows
 extern const SparseKernel u8s8_sparse_4x4_two_avx512vnni, u8s8_sparse_4x4_rows_avx512vnni;
 extern const SparseKernel u8s8_sparse_8x4_avx512vnni, u8s8_sparse_16x4_avx512vnni;
 extern const SparseKernel u8s8_sparse_8x1_few_avx512vnni, u8s8_sparse_8x1_rows_avx512vnni;
+extern const SparseKernel u8s8_sparse_1x4_dot_neon, u8s8_sparse_1x4_rows_neon;
+extern const SparseKernel u8s8_sparse_1x16_dot_neon, u8s8_sparse_1x16_rows_neon;
+extern const SparseKernel u8s8_sparse_4x4_few_neon, u8s8_sparse_4x4_rows_neon;
+extern const SparseKernel u8s8_sparse_8x4_neon, u8s8_sparse_16x4_neon;
+extern const SparseKernel u8s8_sparse_8x1_few_neon, u8s8_sparse_8x1_rows_neon;
+extern const SparseKernel u8s8_sparse_1x4_dot_neondot, u8s8_sparse_1x4_rows_neondot;
+extern const SparseKernel u8s8_sparse_1x16_dot_neondot, u8s8_sparse_1x16_rows_neondot;
+extern const SparseKernel u8s8_sparse_4x4_few_neondot, u8s8_sparse_4x4_rows_neondot;
+extern const SparseKernel u8s8_sparse_8x4_neondot, u8s8_sparse_16x4_neondot;
+extern const SparseKernel u8s8_sparse_8x1_few_neondot, u8s8_sparse_8x1_rows_neondot;
 
 /// The kernel that is used for a problem.
 const SparseKernel& pick_sparse_u8s8(const SparseProblem& problem);
@@ -145,5 +156,6 @@ struct SparseHelpers {
 
 extern const SparseHelpers sparse_helpers_scalar;
 extern const SparseHelpers sparse_helpers_avx2;
+extern const SparseHelpers sparse_helpers_neon;
 
 }  // namespace adze::kernels

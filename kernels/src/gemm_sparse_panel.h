@@ -46,7 +46,7 @@ struct SparsePanel {
       unroll<W>([&](auto u)
                     __attribute__((always_inline)) { weights[u] = D::broadcast(w + 4 * u); });
       unroll<NV>([&](auto v) __attribute__((always_inline)) {
-        V sum = D::first(acc[0][0][v], D::load(p[0] + 4 * D::lanes * v), weights[0]);
+        auto sum = D::first(acc[0][0][v], D::load(p[0] + 4 * D::lanes * v), weights[0]);
         unroll<W - 1>([&](auto u) __attribute__((always_inline)) {
           sum = D::next(sum, D::load(p[u + 1] + 4 * D::lanes * v), weights[u + 1]);
         });
@@ -65,7 +65,7 @@ struct SparsePanel {
           weights[u] = D::broadcast(w + u * unit_bytes + 4 * c);
         });
         unroll<NV>([&](auto v) __attribute__((always_inline)) {
-          V sum = D::first(acc[0][c][v], x[0][v], weights[0]);
+          auto sum = D::first(acc[0][c][v], x[0][v], weights[0]);
           unroll<W - 1>([&](auto u) __attribute__((always_inline)) {
             sum = D::next(sum, x[u + 1][v], weights[u + 1]);
           });
@@ -90,8 +90,8 @@ struct SparsePanel {
         V acc[chains][H][NV];
         unroll<H>([&](auto c) __attribute__((always_inline)) {
           unroll<NV>([&](auto v) __attribute__((always_inline)) {
-            acc[0][c][v] =
-                kb == 0 ? D::all(x.start[g * H + c]) : D::load(partial + c * width + D::lanes * v);
+            acc[0][c][v] = kb == 0 ? D::start_all(x.start + g * H + c, x.weight_sums + g * H + c)
+                                   : D::load(partial + c * width + D::lanes * v);
           });
         });
         unroll<chains - 1>([&](auto i) __attribute__((always_inline)) {

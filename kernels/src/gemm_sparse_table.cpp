@@ -35,6 +35,17 @@ const SparseKernel* const kernels[] = {
     &u8s8_sparse_16x4_avx2,
     &u8s8_sparse_8x1_few_avx2,
     &u8s8_sparse_8x1_rows_avx2,
+#elif defined(__aarch64__)
+    &u8s8_sparse_1x4_dot_neondot,  &u8s8_sparse_1x4_rows_neondot,
+    &u8s8_sparse_1x16_dot_neondot, &u8s8_sparse_1x16_rows_neondot,
+    &u8s8_sparse_4x4_few_neondot,  &u8s8_sparse_4x4_rows_neondot,
+    &u8s8_sparse_8x4_neondot,      &u8s8_sparse_16x4_neondot,
+    &u8s8_sparse_8x1_few_neondot,  &u8s8_sparse_8x1_rows_neondot,
+    &u8s8_sparse_1x4_dot_neon,     &u8s8_sparse_1x4_rows_neon,
+    &u8s8_sparse_1x16_dot_neon,    &u8s8_sparse_1x16_rows_neon,
+    &u8s8_sparse_4x4_few_neon,     &u8s8_sparse_4x4_rows_neon,
+    &u8s8_sparse_8x4_neon,         &u8s8_sparse_16x4_neon,
+    &u8s8_sparse_8x1_few_neon,     &u8s8_sparse_8x1_rows_neon,
 #endif
     &u8s8_sparse_scalar,
 };

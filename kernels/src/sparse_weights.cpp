@@ -149,9 +149,9 @@ using detail::SparseWeightsData;
 
 namespace {
 
-/// The bound of the form that the active instruction set uses.
-std::int32_t usual_bound() {
-  return includes(active(), Isa::avx2) && !includes(active(), Isa::avx512vnni) ? 255 : 0;
+/// The bound of the form that kernels for the active instruction set read.
+std::int32_t usual_bound(BlockShape block) {
+  return pick_sparse_u8s8({1, block}).windows ? 255 : 0;
 }
 
 }  // namespace
@@ -173,7 +173,7 @@ SparseWeights::SparseWeights(const std::int8_t* w, std::int64_t n, std::int64_t 
     for (std::int64_t p = 0; p < k; ++p) sum += w[c * ldw + p];
     d->sums[static_cast<std::size_t>(c)] = sum;
   }
-  const std::int32_t bound = usual_bound();
+  const std::int32_t bound = usual_bound(block);
   d->set(bound, detail::pack_sparse(w, n, k, ldw, block, bound));
   data_ = std::move(d);
 }

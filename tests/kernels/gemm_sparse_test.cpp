@@ -98,7 +98,7 @@ TEST_CASE("the sparse int8 product is exact where 16-bit sums would overflow",
       for (std::int64_t m : {1, 3, 9, 40}) {
         for (int w0 : {-128, -127, 127}) {
           for (int w1 : {-128, 127, 1}) {
-            for (int a0 : {127, 128, 129, 254, 255}) {
+            for (int a0 : {0, 127, 128, 129, 254, 255}) {
               CAPTURE(m, block.rows, block.cols, w0, w1, a0);
               const std::int64_t n = 17, k = 67;
               const std::vector<std::uint8_t> a(static_cast<std::size_t>(m * k),
@@ -133,6 +133,8 @@ TEST_CASE("every kernel of the sparse int8 table is exact for its shape and refu
   const Unforce unforce;
   for (const KernelInfo& kernel : sparse_u8s8_kernels({8, {1, 4}})) {
     if (!supported(kernel.isa)) continue;
+    const Restore restore;
+    set_active(kernel.isa);
     CAPTURE(kernel.name);
     force_sparse_u8s8_kernel(kernel.name);
     Numbers numbers(9);
@@ -172,6 +174,7 @@ TEST_CASE("the list of sparse int8 kernels says why one is not used", "[kernels]
                                         [](const KernelInfo& k) { return k.reason == nullptr; });
         REQUIRE(first != kernels.end());
         CHECK(includes(isa, first->isa));
+        CHECK((isa == Isa::scalar) == (first->isa == Isa::scalar));
         const std::vector<std::uint8_t> a(static_cast<std::size_t>(m * 32), 1);
         const std::vector<std::int8_t> w(16 * 32, 1);
         std::vector<std::uint8_t> out(static_cast<std::size_t>(m * 16));

@@ -13,12 +13,14 @@ struct RowDistances {
       : one(bytes), three(3 * bytes), five(5 * bytes), seven(7 * bytes) {}
 };
 
-/// The broadcast of what lies `r` rows behind p, a load with base and index. Left to itself the
-/// compiler keeps a pointer for each row of a tile and has no registers left for the sums.
-template <int r, class V>
-[[gnu::always_inline]] inline V broadcast_row_avx2(const void* p, const RowDistances& ld) {
+/// The broadcast of what lies `r` rows behind p to lanes L. With AVX2 and more a load with base and
+/// index: left to itself the compiler keeps a pointer for each row of a tile and has no registers
+/// left for the sums.
+template <int r, class L, class T>
+[[gnu::always_inline]] inline typename L::V broadcast_row(const T* p, const RowDistances& ld) {
   static_assert(r >= 0 && r < 8);
-  V v;
+#if defined(__x86_64__)
+  typename L::V v;
   if constexpr (r == 0) {
     asm("vbroadcastss (%1), %0" : "=v"(v) : "r"(p));
   } else if constexpr (r == 2 || r == 6) {
@@ -34,6 +36,9 @@ template <int r, class V>
                                : ld.seven));
   }
   return v;
+#else
+  return L::broadcast(reinterpret_cast<const T*>(reinterpret_cast<const char*>(p) + r * ld.one));
+#endif
 }
 
 }  // namespace adze::kernels
