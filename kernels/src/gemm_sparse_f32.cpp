@@ -25,6 +25,10 @@ const SparseF32Kernel* const kernels[] = {
     &f32_sparse_1x4_few_avx2, &f32_sparse_1x4_rows_avx512, &f32_sparse_1x4_rows_avx2,
     &f32_sparse_4x4_few_avx2, &f32_sparse_4x4_rows_avx512, &f32_sparse_4x4_rows_avx2,
     &f32_sparse_8x4_avx2,     &f32_sparse_16x4_avx512,     &f32_sparse_16x4_avx2,
+#elif defined(__aarch64__)
+    &f32_sparse_1x1_few_neon,  &f32_sparse_1x1_rows_neon, &f32_sparse_1x4_few_neon,
+    &f32_sparse_1x4_rows_neon, &f32_sparse_4x4_few_neon,  &f32_sparse_4x4_rows_neon,
+    &f32_sparse_8x4_neon,      &f32_sparse_16x4_neon,
 #endif
     &f32_sparse_scalar,
 };
@@ -34,6 +38,8 @@ std::atomic<const SparseF32Kernel*> forced{nullptr};
 const SparseF32Helpers& helpers() {
 #if defined(__x86_64__)
   if (includes(active(), Isa::avx2)) return sparse_f32_helpers_avx2;
+#elif defined(__aarch64__)
+  if (includes(active(), Isa::neon)) return sparse_f32_helpers_neon;
 #endif
   return sparse_f32_helpers_scalar;
 }

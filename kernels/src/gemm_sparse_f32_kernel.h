@@ -69,6 +69,10 @@ extern const SparseF32Kernel f32_sparse_4x4_few_avx2, f32_sparse_4x4_rows_avx2;
 extern const SparseF32Kernel f32_sparse_8x4_avx2, f32_sparse_16x4_avx2;
 extern const SparseF32Kernel f32_sparse_1x1_rows_avx512, f32_sparse_1x4_rows_avx512;
 extern const SparseF32Kernel f32_sparse_4x4_rows_avx512, f32_sparse_16x4_avx512;
+extern const SparseF32Kernel f32_sparse_1x1_few_neon, f32_sparse_1x1_rows_neon;
+extern const SparseF32Kernel f32_sparse_1x4_few_neon, f32_sparse_1x4_rows_neon;
+extern const SparseF32Kernel f32_sparse_4x4_few_neon, f32_sparse_4x4_rows_neon;
+extern const SparseF32Kernel f32_sparse_8x4_neon, f32_sparse_16x4_neon;
 
 /// The parts that are the same for all kernels of one instruction set.
 struct SparseF32Helpers {
@@ -82,5 +86,6 @@ struct SparseF32Helpers {
 
 extern const SparseF32Helpers sparse_f32_helpers_scalar;
 extern const SparseF32Helpers sparse_f32_helpers_avx2;
+extern const SparseF32Helpers sparse_f32_helpers_neon;
 
 }  // namespace adze::kernels

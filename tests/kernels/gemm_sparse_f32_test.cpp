@@ -148,6 +148,8 @@ TEST_CASE("every kernel of the sparse float32 table does its shape and refuses o
   } unforce;
   for (const KernelInfo& kernel : sparse_f32_kernels({8, {1, 4}})) {
     if (!supported(kernel.isa)) continue;
+    const Restore restore;
+    set_active(kernel.isa);
     CAPTURE(kernel.name);
     force_sparse_f32_kernel(kernel.name);
     Numbers numbers(9);
