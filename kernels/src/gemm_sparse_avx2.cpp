@@ -1,74 +1,17 @@
 #include <cstdint>
 #include <immintrin.h>
 
-#include "gemm_sparse_channels.h"
+#include "gemm_sparse_256.h"
 #include "gemm_sparse_dot_avx2.h"
 #include "gemm_sparse_few.h"
-#include "gemm_sparse_panel.h"
+#include "gemm_sparse_kernel.h"
 
 namespace adze::kernels {
 
 namespace {
 
-using D = DotAvx2;
-using Few = SparseFew<D>;
-
-int up_to_4(std::int64_t left) {
-  return left < 4 ? static_cast<int>(left) : 4;
-}
-int up_to_8(std::int64_t left) {
-  return left < 8 ? static_cast<int>(left) : 8;
-}
-int one(std::int64_t) {
-  return 1;
-}
-int panel_of_16(std::int64_t left) {
-  return left > 8 ? 16 : 8;
-}
-int panel_of_32(std::int64_t left) {
-  return left > 16 ? 32 : panel_of_16(left);
-}
-int power_up_to_4(std::int64_t left) {
-  return left >= 4 ? 4 : left >= 2 ? 2 : 1;
-}
-int power_up_to_8(std::int64_t left) {
-  return left >= 8 ? 8 : power_up_to_4(left);
-}
-
-template <bool contiguous>
-void rows_1(const SparseJob& x) {
-  if (x.rows > 16) return SparsePanel<D, 1, 4, contiguous>::run(x);
-  return x.rows > 8 ? SparsePanel<D, 1, 2, contiguous>::run(x)
-                    : SparsePanel<D, 1, 1, contiguous>::run(x);
-}
-
-void rows_4(const SparseJob& x) {
-  return x.rows > 8 ? SparsePanel<D, 4, 2, false>::run(x) : SparsePanel<D, 4, 1, false>::run(x);
-}
-
-void channels_8(const SparseJob& x) {
-  switch (x.rows) {
-    case 8:
-      return SparseChannels<D, 1, 8>::run(x);
-    case 4:
-      return SparseChannels<D, 1, 4>::run(x);
-    case 2:
-      return SparseChannels<D, 1, 2>::run(x);
-    default:
-      return SparseChannels<D, 1, 1>::run(x);
-  }
-}
-
-void channels_16(const SparseJob& x) {
-  switch (x.rows) {
-    case 4:
-      return SparseChannels<D, 2, 4>::run(x);
-    case 2:
-      return SparseChannels<D, 2, 2>::run(x);
-    default:
-      return SparseChannels<D, 2, 1>::run(x);
-  }
-}
+using Few = SparseFew<DotAvx2>;
+using Kernels = Sparse256<DotAvx2>;
 
 constexpr auto in_place = SparseInput::rows;
 constexpr auto panel = SparseInput::panel;
@@ -76,25 +19,33 @@ constexpr auto panel = SparseInput::panel;
 }  // namespace
 
 const SparseKernel u8s8_sparse_1x4_dot_avx2{
-    "u8s8_sparse_1x4_dot_avx2", Isa::avx2, 1, 4, true, 2, in_place, one, Few::run_channels<false>};
+    "u8s8_sparse_1x4_dot_avx2", Isa::avx2, 1, 4, true, 2, in_place, Kernels::one,
+    Few::run_channels<false>};
 const SparseKernel u8s8_sparse_1x4_rows_avx2{
-    "u8s8_sparse_1x4_rows_avx2", Isa::avx2, 1, 4, true, 0, panel, panel_of_32, rows_1<false>};
+    "u8s8_sparse_1x4_rows_avx2", Isa::avx2, 1, 4, true, 0, panel, Kernels::panel_of_32,
+    Kernels::rows_1<false>};
 const SparseKernel u8s8_sparse_1x16_dot_avx2{
-    "u8s8_sparse_1x16_dot_avx2", Isa::avx2, 1, 16, true, 4, in_place, one, Few::run_channels<true>};
+    "u8s8_sparse_1x16_dot_avx2", Isa::avx2, 1, 16, true, 4, in_place, Kernels::one,
+    Few::run_channels<true>};
 const SparseKernel u8s8_sparse_1x16_rows_avx2{
-    "u8s8_sparse_1x16_rows_avx2", Isa::avx2, 1, 16, true, 0, panel, panel_of_32, rows_1<true>};
+    "u8s8_sparse_1x16_rows_avx2", Isa::avx2, 1, 16, true, 0, panel, Kernels::panel_of_32,
+    Kernels::rows_1<true>};
 const SparseKernel u8s8_sparse_4x4_two_avx2{
-    "u8s8_sparse_4x4_two_avx2", Isa::avx2, 4, 4, true, 4, in_place, up_to_4, Few::run_two_any};
+    "u8s8_sparse_4x4_two_avx2", Isa::avx2,       4, 4, true, 4, in_place,
+    Kernels::up_to_4,           Few::run_two_any};
 const SparseKernel u8s8_sparse_4x4_rows_avx2{
-    "u8s8_sparse_4x4_rows_avx2", Isa::avx2, 4, 4, true, 0, panel, panel_of_16, rows_4};
-const SparseKernel u8s8_sparse_8x4_avx2{"u8s8_sparse_8x4_avx2", Isa::avx2, 8, 4, true, 0, in_place,
-                                        power_up_to_8,          channels_8};
+    "u8s8_sparse_4x4_rows_avx2", Isa::avx2,      4, 4, true, 0, panel,
+    Kernels::panel_of_16,        Kernels::rows_4};
+const SparseKernel u8s8_sparse_8x4_avx2{
+    "u8s8_sparse_8x4_avx2", Isa::avx2,          8, 4, true, 0, in_place,
+    Kernels::power_up_to_8, Kernels::channels_8};
 const SparseKernel u8s8_sparse_16x4_avx2{
-    "u8s8_sparse_16x4_avx2", Isa::avx2, 16, 4, true, 0, in_place, power_up_to_4, channels_16};
+    "u8s8_sparse_16x4_avx2", Isa::avx2,           16, 4, true, 0, in_place,
+    Kernels::power_up_to_4,  Kernels::channels_16};
 const SparseKernel u8s8_sparse_8x1_few_avx2{
-    "u8s8_sparse_8x1_few_avx2", Isa::avx2, 8, 1, true, 3, in_place, one, Few::run_8x1_few};
+    "u8s8_sparse_8x1_few_avx2", Isa::avx2, 8, 1, true, 3, in_place, Kernels::one, Few::run_8x1_few};
 const SparseKernel u8s8_sparse_8x1_rows_avx2{
-    "u8s8_sparse_8x1_rows_avx2", Isa::avx2, 8,           1, true, 0,
-    SparseInput::columns,        up_to_8,   Few::run_8x1};
+    "u8s8_sparse_8x1_rows_avx2", Isa::avx2,        8,           1, true, 0,
+    SparseInput::columns,        Kernels::up_to_8, Few::run_8x1};
 
 }  // namespace adze::kernels

@@ -1,6 +1,7 @@
 #include <cstdint>
 #include <immintrin.h>
 
+#include "gemm_sparse_256.h"
 #include "gemm_sparse_channels.h"
 #include "gemm_sparse_dot_avx512vnni.h"
 #include "gemm_sparse_few.h"
@@ -13,27 +14,10 @@ namespace {
 using D = DotAvx512Vnni;
 using D256 = DotAvx512Vnni256;
 using Few = SparseFew<D256>;
+using Kernels256 = Sparse256<D256>;
 
-int up_to_4(std::int64_t left) {
-  return left < 4 ? static_cast<int>(left) : 4;
-}
-int up_to_8(std::int64_t left) {
-  return left < 8 ? static_cast<int>(left) : 8;
-}
-int one(std::int64_t) {
-  return 1;
-}
-int panel_of_32(std::int64_t left) {
-  return left > 16 ? 32 : left > 8 ? 16 : 8;
-}
 int panel_of_64(std::int64_t left) {
-  return left > 32 ? 64 : panel_of_32(left);
-}
-int power_up_to_4(std::int64_t left) {
-  return left >= 4 ? 4 : left >= 2 ? 2 : 1;
-}
-int power_up_to_8(std::int64_t left) {
-  return left >= 8 ? 8 : power_up_to_4(left);
+  return left > 32 ? 64 : Kernels256::panel_of_32(left);
 }
 
 template <bool contiguous>
@@ -49,17 +33,16 @@ void rows_4(const SparseJob& x) {
   return x.rows > 8 ? SparsePanel<D, 4, 1, false>::run(x) : SparsePanel<D256, 4, 1, false>::run(x);
 }
 
-template <class Dot>
-void channels(const SparseJob& x) {
+void channels_16(const SparseJob& x) {
   switch (x.rows) {
     case 8:
-      return SparseChannels<Dot, 1, 8>::run(x);
+      return SparseChannels<D, 1, 8>::run(x);
     case 4:
-      return SparseChannels<Dot, 1, 4>::run(x);
+      return SparseChannels<D, 1, 4>::run(x);
     case 2:
-      return SparseChannels<Dot, 1, 2>::run(x);
+      return SparseChannels<D, 1, 2>::run(x);
     default:
-      return SparseChannels<Dot, 1, 1>::run(x);
+      return SparseChannels<D, 1, 1>::run(x);
   }
 }
 
@@ -69,7 +52,7 @@ constexpr auto panel = SparseInput::panel;
 }  // namespace
 
 const SparseKernel u8s8_sparse_1x4_dot_avx512vnni{
-    "u8s8_sparse_1x4_dot_avx512vnni", Isa::avx512vnni, 1, 4, false, 2, in_place, one,
+    "u8s8_sparse_1x4_dot_avx512vnni", Isa::avx512vnni, 1, 4, false, 2, in_place, Kernels256::one,
     Few::run_channels<false>};
 const SparseKernel u8s8_sparse_1x4_rows_avx512vnni{"u8s8_sparse_1x4_rows_avx512vnni",
                                                    Isa::avx512vnni,
@@ -87,7 +70,7 @@ const SparseKernel u8s8_sparse_1x16_dot_avx512vnni{"u8s8_sparse_1x16_dot_avx512v
                                                    false,
                                                    4,
                                                    in_place,
-                                                   one,
+                                                   Kernels256::one,
                                                    Few::run_channels<true>};
 const SparseKernel u8s8_sparse_1x16_rows_avx512vnni{"u8s8_sparse_1x16_rows_avx512vnni",
                                                     Isa::avx512vnni,
@@ -105,28 +88,17 @@ const SparseKernel u8s8_sparse_4x4_two_avx512vnni{"u8s8_sparse_4x4_two_avx512vnn
                                                   false,
                                                   4,
                                                   in_place,
-                                                  up_to_4,
+                                                  Kernels256::up_to_4,
                                                   Few::run_two_any};
 const SparseKernel u8s8_sparse_4x4_rows_avx512vnni{
-    "u8s8_sparse_4x4_rows_avx512vnni", Isa::avx512vnni, 4, 4, false, 0, panel, panel_of_32, rows_4};
-const SparseKernel u8s8_sparse_8x4_avx512vnni{"u8s8_sparse_8x4_avx512vnni",
-                                              Isa::avx512vnni,
-                                              8,
-                                              4,
-                                              false,
-                                              0,
-                                              in_place,
-                                              power_up_to_8,
-                                              channels<D256>};
-const SparseKernel u8s8_sparse_16x4_avx512vnni{"u8s8_sparse_16x4_avx512vnni",
-                                               Isa::avx512vnni,
-                                               16,
-                                               4,
-                                               false,
-                                               0,
-                                               in_place,
-                                               power_up_to_8,
-                                               channels<D>};
+    "u8s8_sparse_4x4_rows_avx512vnni", Isa::avx512vnni, 4, 4, false, 0, panel,
+    Kernels256::panel_of_32,           rows_4};
+const SparseKernel u8s8_sparse_8x4_avx512vnni{
+    "u8s8_sparse_8x4_avx512vnni", Isa::avx512vnni,       8, 4, false, 0, in_place,
+    Kernels256::power_up_to_8,    Kernels256::channels_8};
+const SparseKernel u8s8_sparse_16x4_avx512vnni{
+    "u8s8_sparse_16x4_avx512vnni", Isa::avx512vnni, 16, 4, false, 0, in_place,
+    Kernels256::power_up_to_8,     channels_16};
 const SparseKernel u8s8_sparse_8x1_few_avx512vnni{"u8s8_sparse_8x1_few_avx512vnni",
                                                   Isa::avx512vnni,
                                                   8,
@@ -134,7 +106,7 @@ const SparseKernel u8s8_sparse_8x1_few_avx512vnni{"u8s8_sparse_8x1_few_avx512vnn
                                                   false,
                                                   3,
                                                   in_place,
-                                                  one,
+                                                  Kernels256::one,
                                                   Few::run_8x1_few};
 const SparseKernel u8s8_sparse_8x1_rows_avx512vnni{"u8s8_sparse_8x1_rows_avx512vnni",
                                                    Isa::avx512vnni,
@@ -143,7 +115,39 @@ const SparseKernel u8s8_sparse_8x1_rows_avx512vnni{"u8s8_sparse_8x1_rows_avx512v
                                                    false,
                                                    0,
                                                    SparseInput::columns,
-                                                   up_to_8,
+                                                   Kernels256::up_to_8,
                                                    Few::run_8x1};
+
+// Those of AVX-VNNI in the other encoding, as far as the kernels above are not.
+const SparseKernel u8s8_sparse_1x4_rows_ymm_avx512vnni{"u8s8_sparse_1x4_rows_ymm_avx512vnni",
+                                                       Isa::avx512vnni,
+                                                       1,
+                                                       4,
+                                                       false,
+                                                       0,
+                                                       panel,
+                                                       Kernels256::panel_of_32,
+                                                       Kernels256::rows_1<false>};
+const SparseKernel u8s8_sparse_1x16_rows_ymm_avx512vnni{"u8s8_sparse_1x16_rows_ymm_avx512vnni",
+                                                        Isa::avx512vnni,
+                                                        1,
+                                                        16,
+                                                        false,
+                                                        0,
+                                                        panel,
+                                                        Kernels256::panel_of_32,
+                                                        Kernels256::rows_1<true>};
+const SparseKernel u8s8_sparse_4x4_rows_ymm_avx512vnni{"u8s8_sparse_4x4_rows_ymm_avx512vnni",
+                                                       Isa::avx512vnni,
+                                                       4,
+                                                       4,
+                                                       false,
+                                                       0,
+                                                       panel,
+                                                       Kernels256::panel_of_16,
+                                                       Kernels256::rows_4};
+const SparseKernel u8s8_sparse_16x4_ymm_avx512vnni{
+    "u8s8_sparse_16x4_ymm_avx512vnni", Isa::avx512vnni,        16, 4, false, 0, in_place,
+    Kernels256::power_up_to_4,         Kernels256::channels_16};
 
 }  // namespace adze::kernels
