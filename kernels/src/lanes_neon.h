@@ -46,15 +46,57 @@ struct NeonLanes : XsimdLanes<xsimd::neon64> {
     __builtin_memcpy(p, &bytes, sizeof bytes);
   }
 
-  struct Saturation {
-    static constexpr bool below = false;
-    I zero_point;
-    template <class Byte>
-    Saturation(std::int32_t zero, Byte /*lowest*/) : zero_point(all_int(zero)) {}
-  };
+  static F load_once(const float* p) { return load(p); }
+  static I lesser_int(I a, I b) { return vminq_s32(a, b); }
+  static I greater_int(I a, I b) { return vmaxq_s32(a, b); }
+  static I lesser_unsigned(I a, I b) {
+    return vreinterpretq_s32_u32(vminq_u32(vreinterpretq_u32_s32(a), vreinterpretq_u32_s32(b)));
+  }
+  static I greater_unsigned(I a, I b) {
+    return vreinterpretq_s32_u32(vmaxq_u32(vreinterpretq_u32_s32(a), vreinterpretq_u32_s32(b)));
+  }
+  template <class Combine>
+  [[gnu::always_inline]] static inline std::int32_t fold(I x, Combine combine) {
+    x = combine(x, vextq_s32(x, x, 2));
+    x = combine(x, vextq_s32(x, x, 1));
+    return vgetq_lane_s32(x, 0);
+  }
+  static M equal_int(I a, I b) { return vceqq_s32(a, b); }
+
+  static constexpr bool saturates = true;
+  /// NaN becomes 0 and is not told from it; what is beyond int32 is its bound.
+  static bool all_converted(const I (&/*x*/)[4]) { return false; }
+
   template <class Byte>
-  static void store_quantized(Byte* p, I a, I b, I c, I d, const Saturation& s) {
-    store_bytes(p, a + s.zero_point, b + s.zero_point, c + s.zero_point, d + s.zero_point);
+  struct Saturation {
+    static constexpr bool is_signed = Byte(-1) < Byte(0);
+    int16x8_t zero_point, lowest, highest;
+    Saturation(std::int32_t zero, float low, float high)
+        : zero_point(vdupq_n_s16(static_cast<std::int16_t>(zero))),
+          lowest(word(low + static_cast<float>(zero))),
+          highest(word(high + static_cast<float>(zero))) {}
+
+   private:
+    static int16x8_t word(float x) {
+      const float bounded = x < -32768.0f ? -32768.0f : x > 32767.0f ? 32767.0f : x;
+      return vdupq_n_s16(static_cast<std::int16_t>(bounded));
+    }
+  };
+  template <bool in_order, bool narrow, class Byte>
+  [[gnu::always_inline]] static inline bool store_saturated(Byte* p, const F (&v)[4],
+                                                            const Saturation<Byte>& s) {
+    store_8<narrow>(p, v[0], v[1], s);
+    store_8<narrow>(p + 8, v[2], v[3], s);
+    return true;
+  }
+
+  template <class Byte>
+  static F difference_base(std::int32_t zero_point) {
+    return all(static_cast<float>(zero_point));
+  }
+  template <bool in_order, class Byte>
+  [[gnu::always_inline]] static inline void load_differences(const Byte* p, F base, F (&x)[4]) {
+    for (int j = 0; j < 4; ++j) x[j] = to_float(load_bytes(p + 4 * j)) - base;
   }
 
   static void store_mask(std::uint8_t* p, M m) { store_bytes(p, ones(m)); }
@@ -67,6 +109,17 @@ struct NeonLanes : XsimdLanes<xsimd::neon64> {
   }
 
  private:
+  template <bool narrow, class Byte>
+  [[gnu::always_inline]] static inline void store_8(Byte* p, F a, F b, const Saturation<Byte>& s) {
+    int16x8_t words = vcombine_s16(vqmovn_s32(vcvtnq_s32_f32(a)), vqmovn_s32(vcvtnq_s32_f32(b)));
+    words = vqaddq_s16(words, s.zero_point);
+    if (narrow) words = vminq_s16(vmaxq_s16(words, s.lowest), s.highest);
+    if constexpr (Saturation<Byte>::is_signed) {
+      vst1_s8(p, vqmovn_s16(words));
+    } else {
+      vst1_u8(p, vqmovun_s16(words));
+    }
+  }
   static I ones(M m) { return vreinterpretq_s32_u32(vshrq_n_u32(m, 31)); }
   static uint32x2_t load4(const void* p) {
     std::uint32_t four;

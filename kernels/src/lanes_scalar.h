@@ -18,6 +18,7 @@ struct ScalarLanes {
   using M = bool;
 
   static F load(const float* p) { return *p; }
+  static F load_once(const float* p) { return *p; }  // for two uses
   static void store(float* p, F x) { *p = x; }
   static I load_int(const std::int32_t* p) { return *p; }
   static void store_int(std::int32_t* p, I x) { *p = x; }
@@ -27,9 +28,8 @@ struct ScalarLanes {
   static M less(F a, F b) { return a < b; }
   static M equal(F a, F b) { return a == b; }
   static M both(M a, M b) { return a && b; }
-  static M numbers(F a, F b) { return a == a && b == b; }  // neither is NaN
-  static F lesser(F a, F b) { return a < b ? a : b; }      // b if either is NaN
-  static F greater(F a, F b) { return a > b ? a : b; }     // b if either is NaN
+  static F lesser(F a, F b) { return a < b ? a : b; }   // b if either is NaN
+  static F greater(F a, F b) { return a > b ? a : b; }  // b if either is NaN
   static F select(M m, F a, F b) { return m ? a : b; }
   static F where(M m, F a) { return m ? a : 0.0f; }
   static F divide(F a, F b) { return a / b; }
@@ -61,21 +61,43 @@ struct ScalarLanes {
     store_bytes(p + 2, c);
     store_bytes(p + 3, d);
   }
-  /// What store_quantized asks of its values.
-  struct Saturation {
-    static constexpr bool below = false;  ///< values of -2³¹ are fine
-    I zero_point;
-    template <class Byte>
-    Saturation(I zero, Byte /*lowest*/) : zero_point(zero) {}
-  };
-  /// The bytes x + zero_point, from the lowest on.
+  /// True if the instruction set packs bytes with saturation. Then there are Saturation<Byte>, the
+  /// zero point and bounds of bytes, and
+  ///   bool store_saturated<in_order, narrow>(p, v, saturation): the bytes round(v) + zero_point of
+  ///     4 registers, bounded if `narrow`; false, and nothing stored, where it cannot tell what one
+  ///     of them is;
+  static constexpr bool saturates = false;
+
+  /// False if one of 4 registers of round_to_int may not be what it has to be.
+  static bool all_converted(const I (&/*x*/)[4]) { return false; }
+  static I lesser_int(I a, I b) { return a < b ? a : b; }
+  static I greater_int(I a, I b) { return a > b ? a : b; }
+  static I lesser_unsigned(I a, I b) { return unsigned_bits(a) < unsigned_bits(b) ? a : b; }
+  static I greater_unsigned(I a, I b) { return unsigned_bits(a) > unsigned_bits(b) ? a : b; }
+  /// All lanes combined by an operation whose order does not matter.
+  template <class Combine>
+  static I fold(I x, Combine /*combine*/) {
+    return x;
+  }
+  static M equal_int(I a, I b) { return a == b; }
+
+  /// What load_differences takes off.
   template <class Byte>
-  static void store_quantized(Byte* p, I a, I b, I c, I d, const Saturation& s) {
-    store_bytes(p, a + s.zero_point, b + s.zero_point, c + s.zero_point, d + s.zero_point);
+  static F difference_base(std::int32_t zero_point) {
+    return static_cast<F>(zero_point);
+  }
+  /// q - zero_point of 4 registers; if not `in_order`, in the order that store_saturated<false>
+  /// undoes.
+  template <bool in_order, class Byte>
+  static void load_differences(const Byte* p, F base, F (&x)[4]) {
+    for (int j = 0; j < 4; ++j) x[j] = static_cast<F>(p[j]) - base;
   }
   static void store_mask(std::uint8_t* p, M m) { *p = m ? 1 : 0; }
   static void store_mask(std::uint8_t* p, M a, M b, M c, M d) { store_bytes(p, a, b, c, d); }
   static M load_mask(const std::uint8_t* p) { return *p != 0; }
+
+ private:
+  static std::uint32_t unsigned_bits(I x) { return static_cast<std::uint32_t>(x); }
 };
 
 }  // namespace adze::kernels

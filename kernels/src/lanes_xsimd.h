@@ -27,7 +27,6 @@ struct XsimdLanes {
   static M less(F a, F b) { return a < b; }
   static M equal(F a, F b) { return a == b; }
   static M both(M a, M b) { return a & b; }
-  static M numbers(F a, F b) { return (a == a) & (b == b); }
   static F lesser(F a, F b) { return xsimd::min(a, b); }
   static F greater(F a, F b) { return xsimd::max(a, b); }
   static F select(M m, F a, F b) { return xsimd::select(m, a, b); }

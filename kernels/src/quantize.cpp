@@ -220,6 +220,10 @@ void mul_quantized(const std::int8_t* a, const Affine& a_params, const std::int8
 MinMax min_max(const float* x, std::int64_t n) {
   const auto loop = quantize_table().min_max;
   Range all;
+  if (n <= grain) {
+    all.numbers = loop(x, n, &all.lo, &all.hi);
+    return all.result();
+  }
   std::mutex mutex;
   parallel_for(0, n, grain, [&](std::int64_t i, std::int64_t end) {
     Range r;

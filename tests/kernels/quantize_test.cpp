@@ -19,9 +19,12 @@ const float nan_value = std::numeric_limits<float>::quiet_NaN();
 std::vector<float> awkward_values(std::int64_t n, float scale) {
   Numbers numbers(4);
   std::vector<float> x = numbers.reals(n, -150.0f * scale, 300.0f * scale);
-  const float special[] = {infinity, -infinity, nan_value, 1e30f, -1e30f, 0.0f, -0.0f,
-                           3e9f,     -3e9f,     1e-40f,    0.5f,  -0.5f,  1.5f, 2.5f};
+  const float special[] = {infinity, -infinity, nan_value, 1e30f, -1e30f, 0.0f,  -0.0f,
+                           3e9f,     -3e9f,     1e-40f,    0.5f,  -0.5f,  1.5f,  2.5f,
+                           -1e-40f,  32768.0f,  -32768.0f, 4e4f,  -4e4f,  -1e-3f};
+  // Runs of ordinary values alone, between those with others.
   for (std::size_t i = 0; i < x.size(); ++i) {
+    if (i / 40 % 3 == 1) continue;
     if (i % 3 == 1) x[i] = special[i / 3 % std::size(special)];
     if (i % 3 == 2) x[i] = (static_cast<float>(numbers.integer(-200, 300)) + 0.5f) * scale;
   }
@@ -92,7 +95,7 @@ TEMPLATE_TEST_CASE("quantize and dequantize equal their reference for all length
   const std::int32_t lo = TypeRange<Q>::lo, hi = TypeRange<Q>::hi;
   for_each_isa([&](Isa isa) {
     CAPTURE(name(isa));
-    for (std::int64_t n = 0; n <= 70; ++n) {
+    for (std::int64_t n = 0; n <= 130; ++n) {
       for (const Affine& p : {Affine{0.1f, 3, lo, hi}, Affine{1.0f, lo < 0 ? -5 : 200, lo, hi},
                               Affine{0.37f, 0, lo < 0 ? -63 : 0, 64}}) {
         CAPTURE(n, p.scale, p.zero_point);
@@ -142,7 +145,7 @@ TEST_CASE("fake_quantize equals dequantize after quantize, and its mask marks wh
           "[kernels][quantize]") {
   for_each_isa([](Isa isa) {
     CAPTURE(name(isa));
-    for (std::int64_t n = 0; n <= 70; ++n) {
+    for (std::int64_t n = 0; n <= 130; ++n) {
       for (const Affine& p :
            {Affine{0.1f, 10, 0, 255}, Affine{0.25f, 0, -128, 127}, Affine{1.0f, 3, 0, 127}}) {
         CAPTURE(n, p.scale, p.zero_point);
@@ -220,6 +223,31 @@ TEST_CASE("min_max finds the range, reports NaN and never gives -0", "[kernels][
         CHECK((std::isnan(none.min) && std::isnan(none.max)));
       }
     }
+    for (const float sign : {1.0f, -1.0f}) {
+      for (std::int64_t n : {1, 5, 8, 33, 130, 4096, 4097, 9001}) {
+        CAPTURE(n, sign);
+        std::vector<float> x = numbers.reals(n, 1e-40f, 3.0f);
+        for (float& v : x) v *= sign;
+        if (n > 8) x[3] = sign * infinity;
+        const auto check = [&] {
+          const Guarded guarded(x);
+          const MinMax expected = reference::min_max(x.data(), n);
+          const MinMax range = min_max(guarded.data(), n);
+          CHECK((same(range.min, expected.min) && same(range.max, expected.max)));
+        };
+        check();
+        x.back() = -sign * 1e-41f;
+        check();
+        x.front() = -0.0f;
+        check();
+        x.back() = 0.0f;
+        check();
+        for (const float nan : {nan_value, -nan_value}) {
+          x.back() = nan;
+          CHECK(std::isnan(min_max(x.data(), n).min));
+        }
+      }
+    }
     const std::vector<float> zeros(20, -0.0f);
     CHECK_FALSE(std::signbit(min_max(zeros.data(), 20).min));
     const std::vector<float> x{1, -2, 3, 4, 5, 6, -7, 8, 9, 10, nan_value, 12};
@@ -287,7 +315,7 @@ TEST_CASE("sums and products of quantized values are those of the values, quanti
           "[kernels][quantize]") {
   for_each_isa([](Isa isa) {
     CAPTURE(name(isa));
-    for (std::int64_t n : {0, 1, 7, 8, 31, 32, 33, 40, 63, 300}) {
+    for (std::int64_t n = 0; n <= 130; n += n < 34 || n > 62 ? 1 : 7) {
       CAPTURE(n);
       check_combinations<std::uint8_t>(n);
       check_combinations<std::int8_t>(n);
