@@ -271,27 +271,6 @@ void gemm_f32s8(const float* a, std::int64_t lda, std::int64_t m, const Affine& 
           with_activations(stage, a_params), out, ldo);
 }
 
-void requantize(const std::int32_t* sums, std::int64_t lds, std::int64_t m, std::int64_t n,
-                const OutputStage& stage, void* out, std::int64_t ldo) {
-  const std::int64_t size = out_bytes(stage.type);
-  const U8S8Store store = helpers().store_for(stage.type);
-  U8S8Stage prepared;
-  prepare(stage, n, &prepared);
-  alignas(64) std::int32_t part[u8s8_columns] = {};
-  for (std::int64_t c = 0; c < n; c += u8s8_columns) {
-    const U8S8Stage::Channels channels = prepared.channels(c / u8s8_columns);
-    for (std::int64_t i = 0; i < m; ++i) {
-      const std::int32_t* from = sums + i * lds + c;
-      if (channels.columns < u8s8_columns) {
-        std::copy(from, from + channels.columns, part);
-        from = part;
-      }
-      store(prepared, channels, from, 1, nullptr, static_cast<char*>(out) + (i * ldo + c) * size,
-            ldo);
-    }
-  }
-}
-
 std::vector<KernelInfo> gemm_u8s8_kernels(const GemmU8S8Problem& problem) {
   std::vector<KernelInfo> infos;
   for (const U8S8Kernel* kernel : kernels) {

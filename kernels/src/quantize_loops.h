@@ -2,12 +2,11 @@
 /// The quantization loops for any kind of lanes.
 #pragma once
 
-#include <bit>
 #include <cstdint>
-#include <limits>
 
 #include "math_functions.h"
 #include "quantize_table.h"
+#include "range_loops.h"
 
 namespace adze::kernels {
 
@@ -142,6 +141,95 @@ struct QuantizeLoops {
         n, to, q);
   }
 
+  static I load_part(const std::int32_t* x, std::int64_t n) {
+    std::int32_t buffer[width];
+    for (int j = 0; j < width; ++j) buffer[j] = j < n ? x[j] : 0;
+    return L::load_int(buffer);
+  }
+  /// SumScaling in registers, for sum i.
+  template <bool shared>
+  struct Scaling {
+    const float *multipliers, *biases;
+    F multiplier_of_all, bias_of_all;
+    explicit Scaling(const SumScaling& s)
+        : multipliers(s.multipliers),
+          biases(s.bias),
+          multiplier_of_all(L::all(*s.multipliers)),
+          bias_of_all(L::all(*s.bias)) {}
+    [[gnu::always_inline]] F multiplier(std::int64_t i) const {
+      return shared ? multiplier_of_all : L::load(multipliers + i);
+    }
+    [[gnu::always_inline]] F bias(std::int64_t i) const {
+      return shared ? bias_of_all : L::load(biases + i);
+    }
+    F multiplier_part(std::int64_t i, std::int64_t n) const {
+      return shared ? multiplier_of_all : load_part(multipliers + i, n);
+    }
+    F bias_part(std::int64_t i, std::int64_t n) const {
+      return shared ? bias_of_all : load_part(biases + i, n);
+    }
+  };
+  template <bool shared, class Q>
+  [[gnu::always_inline]] static inline void requantize_scaled(const std::int32_t* sums,
+                                                              std::int64_t n,
+                                                              const SumScaling& scaling,
+                                                              const AffineRow& to, Q* q) {
+    const Scaling<shared> s(scaling);
+    const auto read = [&](std::int64_t i) __attribute__((always_inline)) {
+      return (L::to_float(L::load_int(sums + i)) + s.bias(i)) * s.multiplier(i);
+    };
+    quantize_each<true>(
+        [&](std::int64_t i, F(&v)[4]) __attribute__((always_inline)) {
+          for (int j = 0; j < 4; ++j) v[j] = read(i + j * width);
+        },
+        read,
+        [&](std::int64_t i, std::int64_t count) {
+          return (L::to_float(load_part(sums + i, count)) + s.bias_part(i, count)) *
+                 s.multiplier_part(i, count);
+        },
+        n, to, q);
+  }
+  template <class Q>
+  static void requantize(const std::int32_t* sums, std::int64_t n, const SumScaling& scaling,
+                         const AffineRow& to, Q* q) {
+    if (scaling.shared) {
+      requantize_scaled<true>(sums, n, scaling, to, q);
+    } else {
+      requantize_scaled<false>(sums, n, scaling, to, q);
+    }
+  }
+
+  template <bool shared>
+  [[gnu::always_inline]] static inline void requantize_f32_scaled(const std::int32_t* sums,
+                                                                  std::int64_t n,
+                                                                  const SumScaling& scaling,
+                                                                  bool relu, float* x) {
+    const Scaling<shared> s(scaling);
+    const auto value = [&](I sum, F multiplier, F bias) __attribute__((always_inline)) {
+      const F v = L::to_float(sum) * multiplier + bias;
+      return relu ? L::greater(L::all(0.0f), v) : v;
+    };
+    std::int64_t i = 0;
+    for (; i + width <= n; i += width) {
+      L::store(x + i, value(L::load_int(sums + i), s.multiplier(i), s.bias(i)));
+    }
+    if (i < n) {
+      const std::int64_t count = n - i;
+      float values[width];
+      L::store(values, value(load_part(sums + i, count), s.multiplier_part(i, count),
+                             s.bias_part(i, count)));
+      for (std::int64_t j = 0; j < count; ++j) x[i + j] = values[j];
+    }
+  }
+  static void requantize_f32(const std::int32_t* sums, std::int64_t n, const SumScaling& scaling,
+                             bool relu, float* x) {
+    if (scaling.shared) {
+      requantize_f32_scaled<true>(sums, n, scaling, relu, x);
+    } else {
+      requantize_f32_scaled<false>(sums, n, scaling, relu, x);
+    }
+  }
+
   template <class Q>
   static void dequantize(const Q* q, std::int64_t n, const AffineRow& params, float* x) {
     const Row row(params);
@@ -224,110 +312,6 @@ struct QuantizeLoops {
     fake_each<true>(x, n, row, y, mask);
   }
 
-  static bool above_unsigned(std::int32_t a, std::int32_t b) {
-    return static_cast<std::uint32_t>(a) > static_cast<std::uint32_t>(b);
-  }
-
-  /// What the bits of values say: as signed integers the largest is the largest value, if one is
-  /// not negative; as unsigned integers the largest is the smallest value, if one is negative.
-  struct LargestBits {
-    std::int32_t as_signed = std::numeric_limits<std::int32_t>::min();
-    std::int32_t as_unsigned = 0;
-    bool numbers() const {
-      constexpr std::int32_t infinity = 0x7f800000;
-      return as_signed <= infinity && !above_unsigned(as_unsigned, infinity | sign_bit);
-    }
-  };
-  static constexpr std::int32_t sign_bit = std::numeric_limits<std::int32_t>::min();
-
-  /// Calls take(register, j) with all values, n >= width, some of them twice; j < 4 goes round.
-  template <class Take>
-  [[gnu::always_inline]] static inline void for_registers(const float* x, std::int64_t n,
-                                                          Take take) {
-    std::int64_t i = 0;
-    for (; i + 8 * width <= n; i += 8 * width) {
-      for (int j = 0; j < 8; ++j) take(L::bits(L::load_once(x + i + j * width)), j % 4);
-    }
-    for (; i < n; i += width) {
-      take(L::bits(L::load(x + (i + width <= n ? i : n - width))), 0);
-    }
-  }
-
-  static LargestBits largest_bits(const float* x, std::int64_t n) {
-    LargestBits found;
-    if (n < width) {
-      for (std::int64_t i = 0; i < n; ++i) {
-        const auto bits = std::bit_cast<std::int32_t>(x[i]);
-        found.as_signed = bits > found.as_signed ? bits : found.as_signed;
-        found.as_unsigned = above_unsigned(bits, found.as_unsigned) ? bits : found.as_unsigned;
-      }
-      return found;
-    }
-    I high[4], low[4];
-    for (int j = 0; j < 4; ++j) {
-      high[j] = L::all_int(found.as_signed);
-      low[j] = L::all_int(found.as_unsigned);
-    }
-    for_registers(
-        x, n, [&](const I& bits, int j) __attribute__((always_inline)) {
-          high[j] = L::greater_int(high[j], bits);
-          low[j] = L::greater_unsigned(low[j], bits);
-        });
-    const auto greater = [](I a, I b) __attribute__((always_inline)) {
-      return L::greater_int(a, b);
-    };
-    const auto greater_unsigned = [](I a, I b) __attribute__((always_inline)) {
-      return L::greater_unsigned(a, b);
-    };
-    return {L::fold(greater(greater(high[0], high[1]), greater(high[2], high[3])), greater),
-            L::fold(greater_unsigned(greater_unsigned(low[0], low[1]),
-                                     greater_unsigned(low[2], low[3])),
-                    greater_unsigned)};
-  }
-  /// Of values that have one sign and are not NaN: the one next to zero.
-  static float next_to_zero(const float* x, std::int64_t n) {
-    if (n < width) {
-      std::int32_t found = -1;
-      for (std::int64_t i = 0; i < n; ++i) {
-        const auto bits = std::bit_cast<std::int32_t>(x[i]);
-        found = above_unsigned(found, bits) ? bits : found;
-      }
-      return std::bit_cast<float>(found);
-    }
-    I least[4];
-    for (I& bits : least) bits = L::all_int(-1);
-    const auto lesser = [](I a, I b) __attribute__((always_inline)) {
-      return L::lesser_unsigned(a, b);
-    };
-    for_registers(
-        x, n, [&](const I& bits, int j) __attribute__((always_inline)) {
-          least[j] = lesser(least[j], bits);
-        });
-    return std::bit_cast<float>(
-        L::fold(lesser(lesser(least[0], least[1]), lesser(least[2], least[3])), lesser));
-  }
-
-  static bool min_max(const float* x, std::int64_t n, float* lo, float* hi) {
-    constexpr std::int64_t block = 4096;  // stays in L1 for a second look
-    for (std::int64_t count; n > 0; x += count, n -= count) {
-      count = n < block ? n : block;
-      const LargestBits found = largest_bits(x, count);
-      if (!found.numbers()) return false;
-      const bool all_negative = found.as_signed < 0, none_negative = found.as_unsigned >= 0;
-      // Values of one sign need the second look only while the other bound may be among them.
-      if ((all_negative && *hi < 0.0f) || (none_negative && *lo > 0.0f)) {
-        const float value = next_to_zero(x, count);
-        *lo = value < *lo ? value : *lo;
-        *hi = value > *hi ? value : *hi;
-      }
-      const auto most = std::bit_cast<float>(found.as_signed);
-      const auto least = std::bit_cast<float>(found.as_unsigned);
-      if (!all_negative && most > *hi) *hi = most;
-      if (!none_negative && least < *lo) *lo = least;
-    }
-    return true;
-  }
-
   static constexpr QuantizeTable table(const char* name) {
     return {name,
             quantize<std::uint8_t>,
@@ -338,7 +322,10 @@ struct QuantizeLoops {
             fake_quantize_mask,
             {combine<std::uint8_t, true>, combine<std::uint8_t, false>},
             {combine<std::int8_t, true>, combine<std::int8_t, false>},
-            min_max};
+            requantize<std::uint8_t>,
+            requantize<std::int8_t>,
+            requantize_f32,
+            RangeLoops<L>::min_max};
   }
 };
 

@@ -17,6 +17,13 @@ struct AffineRow {
   float highest;  ///< qmax - zero_point
 };
 
+/// What turns sums into values: multipliers and biases of `channels`, or one of each for all.
+struct SumScaling {
+  const float* multipliers;
+  const float* bias;
+  bool shared;
+};
+
 /// `params`, which must be valid (quantize.h), made ready for a loop.
 AffineRow make_row(const Affine& params);
 
@@ -36,6 +43,15 @@ struct QuantizeTable {
   void (*combine_s8[2])(const std::int8_t* a, const AffineRow& a_row, const std::int8_t* b,
                         const AffineRow& b_row, std::int64_t n, const AffineRow& row,
                         std::int8_t* q);
+  /// q = round_half_even((float(sum) + bias) * multiplier) + zero_point within the bounds of `row`,
+  /// which hold its zero point; NaN gives the zero point.
+  void (*requantize_u8)(const std::int32_t* sums, std::int64_t n, const SumScaling& scaling,
+                        const AffineRow& row, std::uint8_t* q);
+  void (*requantize_s8)(const std::int32_t* sums, std::int64_t n, const SumScaling& scaling,
+                        const AffineRow& row, std::int8_t* q);
+  /// x = float(sum) * multiplier + bias, or 0 where that is below and `relu`.
+  void (*requantize_f32)(const std::int32_t* sums, std::int64_t n, const SumScaling& scaling,
+                         bool relu, float* x);
   /// Widens {*lo, *hi} to hold the n values; false if one of them is NaN.
   bool (*min_max)(const float* x, std::int64_t n, float* lo, float* hi);
 };
