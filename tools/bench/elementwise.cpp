@@ -9,6 +9,7 @@
 #include "bench/commands.h"
 #include "bench/elementwise_cases.h"
 #include "bench/limits.h"
+#include "bench/peers.h"
 #include "bench/report.h"
 
 namespace adze::bench {
@@ -16,6 +17,11 @@ namespace adze::bench {
 namespace {
 
 using kernels::Isa;
+
+struct ElementwiseOptions {
+  CommonOptions common;
+  std::vector<std::string> peers;
+};
 
 struct Work {
   const ElementwiseOp* op;
@@ -73,7 +79,43 @@ std::string kernel_name(const ElementwiseOp& op, Isa isa) {
   return std::string(op.name) + " " + (last.empty() ? kernels::name(isa) : last);
 }
 
-Report measure(const Work& work, const CommonOptions& o) {
+Row row_of(const ElementwiseOp& op, std::int64_t n, int threads) {
+  return {.op = op.name,
+          .kernel = {},
+          .isa = {},
+          .threads = threads,
+          .problem = {1, n, 1},
+          .operations = static_cast<double>(n),
+          .bytes = static_cast<double>(n * op.bytes)};
+}
+
+/// Rows for those of the peers that have the function.
+void add_peers(const ElementwiseOp& op, ElementwiseCase& test, const ElementwiseOptions& o,
+               std::vector<Entry>& entries, Report& report) {
+  const PeerSetting setting{kernels::active(), o.common.threads};
+  for (const std::string& name : o.peers) {
+    const Peer& peer = find_peer(name, "elementwise");
+    std::function<void()> run;
+    if (o.common.threads == 1 && kernels::includes(kernels::active(), Isa::avx2)) {
+      run = test.peer(*peer.elementwise);
+    }
+    if (!run) {
+      report.others.push_back(name + ": does not have this function, threads or instruction set");
+      continue;
+    }
+    run();
+    Row row = row_of(op, test.elements(), 1);
+    row.kernel = peer.name;
+    row.isa = peer.isa(setting);
+    row.peer = true;
+    row.more["wrong"] = test.wrong_results();
+    row.more["level"] = level_name(level_of(test.elements() * op.bytes));
+    entries.push_back({std::move(row), {std::move(run)}});
+  }
+}
+
+Report measure(const Work& work, const ElementwiseOptions& options) {
+  const CommonOptions& o = options.common;
   const ElementwiseOp& op = *work.op;
   const Isa isa = kernels::active();
   const std::unique_ptr<ElementwiseCase> test = op.make(work.n);
@@ -84,6 +126,7 @@ Report measure(const Work& work, const CommonOptions& o) {
                  thread_count(o.threads) + ", " + kernels::name(isa);
   report.repeat =
       "adze-bench elementwise " + repeat_words(o) + " op=" + op.name + " n=" + std::to_string(n);
+  for (const std::string& peer : options.peers) report.repeat += " --peer " + peer;
   std::vector<Entry> entries;
   std::vector<std::string> names;
   for (const Isa some : isas_to_time(o)) {
@@ -93,18 +136,16 @@ Report measure(const Work& work, const CommonOptions& o) {
     if (std::find(names.begin(), names.end(), name) != names.end()) continue;
     if (names.empty()) report.checked = checked;
     names.push_back(name);
-    Row row{.op = op.name,
-            .kernel = name,
-            .isa = kernels::name(some),
-            .threads = o.threads,
-            .problem = {1, n, 1},
-            .operations = static_cast<double>(n),
-            .bytes = static_cast<double>(bytes),
-            .picked = some == isa};
+    Row row = row_of(op, n, o.threads);
+    row.kernel = name;
+    row.isa = kernels::name(some);
+    row.picked = some == isa;
     row.more["level"] = level_name(level_of(bytes));
     entries.push_back(
         {std::move(row), {[&test] { test->run(); }, [some] { kernels::set_active(some); }}});
   }
+  kernels::set_active(isa);
+  add_peers(op, *test, options, entries, report);
   time_entries(entries, o, report);
   kernels::set_active(isa);
   for (Row& row : report.rows) {
@@ -115,23 +156,31 @@ Report measure(const Work& work, const CommonOptions& o) {
   return report;
 }
 
-int run(const CommonOptions& o) {
+int run(const ElementwiseOptions& options) {
+  const CommonOptions& o = options.common;
   apply(o);
+  for (const std::string& peer : options.peers) find_peer(peer, "elementwise");
   const std::vector<Work> all = parse(o.problem_words);
   Output output(o);
-  for (const Work& work : all) output.add(measure(work, o));
+  for (const Work& work : all) output.add(measure(work, options));
   return output.finish();
 }
 
 }  // namespace
 
 std::function<int()> add_elementwise(CLI::App& program) {
-  auto options = std::make_shared<CommonOptions>();
+  auto options = std::make_shared<ElementwiseOptions>();
   CLI::App* command =
       program.add_subcommand("elementwise", "functions of arrays, in each cache and in memory");
-  add_common_options(*command, *options);
-  add_kernel_options(*command, *options);
-  add_problem_words(*command, *options, "op=relu n=4096 (n left out: one size for each cache)");
+  add_common_options(*command, options->common);
+  add_kernel_options(*command, options->common);
+  command
+      ->add_option("--peer", options->peers,
+                   "another library to time in turns with ours, may be repeated: fbgemm")
+      ->take_all()
+      ->allow_extra_args(false);
+  add_problem_words(*command, options->common,
+                    "op=relu n=4096 (n left out: one size for each cache)");
   return [options] { return run(*options); };
 }
 

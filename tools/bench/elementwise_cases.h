@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "bench/limits.h"
+#include "bench/peers.h"
 
 namespace adze::bench {
 
@@ -16,6 +18,10 @@ class ElementwiseCase {
   virtual void run() = 0;
   /// Runs, compares with the reference and says how; throws std::runtime_error if they differ.
   virtual std::string verify() = 0;
+  /// The same with another library, or nothing if it has none.
+  virtual std::function<void()> peer(const ElementwisePeer& /*peer*/) { return {}; }
+  /// The part of the results of the last run that differs by more than a rounding.
+  virtual double wrong_results() const { return 0; }
   virtual std::int64_t elements() const = 0;
 };
 

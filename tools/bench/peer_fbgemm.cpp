@@ -1,6 +1,10 @@
-// FBGEMM: its product with 32-bit sums. Weights, column sums and all buffers are prepared once.
+// FBGEMM: its product with 32-bit sums, and functions of arrays. Weights, column sums and all
+// buffers are prepared once.
 #ifdef ADZE_BENCH_FBGEMM
+#include <algorithm>
 #include <fbgemm/Fbgemm.h>
+#include <fbgemm/QuantUtils.h>
+#include <fbgemm/QuantUtilsAvx2.h>
 #include <memory>
 #include <vector>
 
@@ -147,9 +151,75 @@ std::string version() {
   return "built from its sources";
 }
 
+fbgemm::TensorQuantizationParams params_of(const kernels::Affine& p) {
+  fbgemm::TensorQuantizationParams params{};
+  params.scale = p.scale;
+  params.zero_point = p.zero_point;
+  params.precision = 8;
+  return params;
+}
+
+void quantize(const float* x, std::int64_t n, const kernels::Affine& p, std::uint8_t* q) {
+  fbgemm::Quantize<std::uint8_t>(x, q, n, params_of(p));
+}
+
+void dequantize(const std::uint8_t* q, std::int64_t n, const kernels::Affine& p, float* x) {
+  fbgemm::Dequantize<std::uint8_t>(q, x, n, params_of(p));
+}
+
+void fake_quantize(const float* x, std::int64_t n, const kernels::Affine& p, float* y) {
+  fbgemm::FusedQuantizeDequantize<std::uint8_t>(x, y, n, params_of(p));
+}
+
+kernels::MinMax min_max(const float* x, std::int64_t n) {
+  kernels::MinMax range{};
+  fbgemm::FindMinMax(x, &range.min, &range.max, n);
+  return range;
+}
+
+template <fbgemm::QuantizationGranularity granularity>
+std::function<void()> requantize_with(const std::int32_t* sums, std::int64_t rows,
+                                      std::int64_t columns, const kernels::OutputStage& stage,
+                                      std::uint8_t* q) {
+  struct Arrays {
+    std::vector<std::int32_t> bias, zeros;
+  };
+  const auto arrays = std::make_shared<Arrays>();
+  arrays->zeros.resize(static_cast<std::size_t>(std::max(rows, columns)));
+  for (std::int64_t c = 0; c < columns; ++c) {
+    arrays->bias.push_back(static_cast<std::int32_t>(stage.bias[c]));
+  }
+  const fbgemm::requantizationParams_t<std::int32_t> params{0,
+                                                            arrays->zeros.data(),
+                                                            stage.out_zero_point,
+                                                            stage.multipliers.data,
+                                                            arrays->zeros.data(),
+                                                            arrays->zeros.data(),
+                                                            arrays->bias.data(),
+                                                            static_cast<std::uint32_t>(columns),
+                                                            1,
+                                                            nullptr};
+  const fbgemm::block_type_t block{0, static_cast<int>(rows), 0, static_cast<int>(columns)};
+  return [=] {
+    static_cast<void>(arrays);
+    fbgemm::requantizeOutputProcessingAvx2<true, true, granularity, true, false>(
+        q, sums, block, static_cast<int>(columns), static_cast<int>(columns), params);
+  };
+}
+
+std::function<void()> requantize(const std::int32_t* sums, std::int64_t rows, std::int64_t columns,
+                                 const kernels::OutputStage& stage, std::uint8_t* q) {
+  return stage.multipliers.stride == 0
+             ? requantize_with<fbgemm::QuantizationGranularity::TENSOR>(sums, rows, columns, stage,
+                                                                        q)
+             : requantize_with<per_channel>(sums, rows, columns, stage, q);
+}
+
+constexpr ElementwisePeer elementwise = {quantize, dequantize, fake_quantize, min_max, requantize};
+
 }  // namespace
 
-const Peer peer_fbgemm = {"fbgemm", nullptr, u8s8, isa, version};
+const Peer peer_fbgemm = {"fbgemm", nullptr, u8s8, isa, version, &elementwise};
 
 }  // namespace adze::bench
 #endif

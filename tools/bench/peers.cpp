@@ -32,6 +32,10 @@ std::string peer_names() {
 const Peer& find_peer(const std::string& name, const std::string& op) {
   for (const Peer* peer : all_peers()) {
     if (name != peer->name) continue;
+    if (op == "elementwise") {
+      if (peer->elementwise != nullptr) return *peer;
+      throw UsageError("--peer " + name + " has no functions of arrays here");
+    }
     if (op == "f32" ? peer->f32 != nullptr : op == "u8s8" && peer->u8s8 != nullptr) return *peer;
     throw UsageError("--peer " + name + " can only be compared with --op " +
                      (peer->f32 == nullptr    ? "u8s8"

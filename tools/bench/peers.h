@@ -8,6 +8,7 @@
 
 #include <adze/kernels/gemm_u8s8.h>
 #include <adze/kernels/isa.h>
+#include <adze/kernels/quantize.h>
 
 namespace adze::bench {
 
@@ -39,6 +40,19 @@ struct PeerSetting {
   int threads;
 };
 
+/// Functions of arrays of another library, on one thread. What `requantize` prepares is prepared
+/// once: rows × columns sums, with a stage as in U8S8Product or one multiplier and bias for all.
+struct ElementwisePeer {
+  void (*quantize)(const float* x, std::int64_t n, const kernels::Affine& params, std::uint8_t* q);
+  void (*dequantize)(const std::uint8_t* q, std::int64_t n, const kernels::Affine& params,
+                     float* x);
+  void (*fake_quantize)(const float* x, std::int64_t n, const kernels::Affine& params, float* y);
+  kernels::MinMax (*min_max)(const float* x, std::int64_t n);
+  std::function<void()> (*requantize)(const std::int32_t* sums, std::int64_t rows,
+                                      std::int64_t columns, const kernels::OutputStage& stage,
+                                      std::uint8_t* q);
+};
+
 /// Another library. `f32` and `u8s8` prepare what users of the library prepare once (packed
 /// weights, primitives) and give what they run for each product; a peer without the function has no
 /// such product. Both throw PeerRefuses. What the arguments point to must outlive the result.
@@ -49,6 +63,7 @@ struct Peer {
   /// The instruction set it runs with, as it says itself.
   std::string (*isa)(const PeerSetting& setting);
   std::string (*version)();
+  const ElementwisePeer* elementwise = nullptr;
 };
 
 /// Those that were compiled in.
@@ -56,7 +71,7 @@ const std::vector<const Peer*>& all_peers();
 /// "eigen, openblas", those compiled in.
 std::string peer_names();
 /// The peer of that name. Throws UsageError if it is unknown, was not compiled in, or does not have
-/// products of `op`.
+/// products of `op`, f32 or u8s8, or functions of arrays (elementwise).
 const Peer& find_peer(const std::string& name, const std::string& op);
 
 }  // namespace adze::bench
