@@ -5,6 +5,7 @@
 
 #include "adze/kernels/isa.h"
 #include "adze/kernels/parallel.h"
+#include "adze/kernels/quantize.h"
 
 #include "elementwise_table.h"
 #include "isa_state.h"
@@ -189,6 +190,23 @@ float sum(const float* x, std::int64_t n) {
 
 float sum_of_squares(const float* x, std::int64_t n) {
   return sum_with(table().sum_of_squares_piece, x, n);
+}
+
+void softmax(const float* x, std::int64_t rows, std::int64_t n, float* out) {
+  const auto run = table().softmax_rows;
+  const std::int64_t grain = std::max<std::int64_t>(1, heavy_grain / std::max<std::int64_t>(1, n));
+  parallel_for(0, rows, grain, [=](std::int64_t r, std::int64_t end) {
+    if (n <= sum_piece) {
+      run(x + r * n, end - r, n, out + r * n);
+      return;
+    }
+    for (; r < end; ++r) {
+      float* to = out + r * n;
+      sub(x + r * n, min_max(x + r * n, n).max, n, to);
+      exp(to, n, to);
+      div(to, sum(to, n), n, to);
+    }
+  });
 }
 
 void sum_rows(const float* x, std::int64_t rows, std::int64_t columns, float* out) {

@@ -6,6 +6,7 @@
 
 #include "elementwise_table.h"
 #include "math_functions.h"
+#include "softmax_loops.h"
 
 namespace adze::kernels {
 
@@ -16,10 +17,17 @@ struct ElementwiseLoops {
   static constexpr int width = L::width;
 
   /// out[i] = f(inputs[i]...); the last, incomplete group goes through a buffer of full width.
-  template <class Function, class... In>
+  /// Functions of few instructions are unrolled: all inputs of four registers are read before the
+  /// first output is written, which a processor may take for one of the next inputs.
+  template <bool unrolled = false, class Function, class... In>
   [[gnu::always_inline]] static inline void map(Function f, std::int64_t n, float* out,
                                                 const In*... in) {
     std::int64_t i = 0;
+    for (; unrolled && i + 4 * width <= n; i += 4 * width) {
+      F y[4];
+      for (int j = 0; j < 4; ++j) y[j] = f(L::load(in + i + j * width)...);
+      for (int j = 0; j < 4; ++j) L::store(out + i + j * width, y[j]);
+    }
     for (; i + width <= n; i += width) L::store(out + i, f(L::load(in + i)...));
     if (i < n) {
       float result[width];
@@ -32,12 +40,6 @@ struct ElementwiseLoops {
     for (int j = 0; j < width; ++j) buffer[j] = j < n ? x[j] : 1.0f;
     return L::load(buffer);
   }
-  static typename L::M load_mask_part(const std::uint8_t* mask, std::int64_t n) {
-    std::uint8_t buffer[width];
-    for (int j = 0; j < width; ++j) buffer[j] = j < n ? mask[j] : 0;
-    return L::load_mask(buffer);
-  }
-
   template <int op>
   [[gnu::always_inline]] static inline F binary_op(F a, F b) {
     if constexpr (op == binary_add) return a + b;
@@ -47,21 +49,21 @@ struct ElementwiseLoops {
   }
   template <int op>
   static void binary(const float* a, const float* b, std::int64_t n, float* out) {
-    map([](F x, F y) { return binary_op<op>(x, y); }, n, out, a, b);
+    map<true>([](F x, F y) { return binary_op<op>(x, y); }, n, out, a, b);
   }
   template <int op>
   static void binary_right(const float* a, float b, std::int64_t n, float* out) {
     const F value = L::all(b);
-    map([value](F x) { return binary_op<op>(x, value); }, n, out, a);
+    map<true>([value](F x) { return binary_op<op>(x, value); }, n, out, a);
   }
   template <int op>
   static void binary_left(float a, const float* b, std::int64_t n, float* out) {
     const F value = L::all(a);
-    map([value](F y) { return binary_op<op>(value, y); }, n, out, b);
+    map<true>([value](F y) { return binary_op<op>(value, y); }, n, out, b);
   }
 
   static void relu(const float* x, std::int64_t n, float* out) {
-    map([](F v) { return L::greater(L::all(0.0f), v); }, n, out, x);
+    map<true>([](F v) { return L::greater(L::all(0.0f), v); }, n, out, x);
   }
   static void sqrt(const float* x, std::int64_t n, float* out) {
     map([](F v) { return L::sqrt(v); }, n, out, x);
@@ -122,7 +124,7 @@ struct ElementwiseLoops {
     map([p](F u, F w, F v) { return v + p * L::divide(u, w); }, n, y, a, b, y);
   }
   static void accumulate(const float* x, std::int64_t n, float* y) {
-    map([](F u, F v) { return v + u; }, n, y, x, y);
+    map<true>([](F u, F v) { return v + u; }, n, y, x, y);
   }
 
   template <bool squares>
@@ -166,6 +168,7 @@ struct ElementwiseLoops {
         addcdiv,
         sum_piece<false>,
         sum_piece<true>,
+        SoftmaxLoops<L>::rows,
         accumulate,
     };
   }

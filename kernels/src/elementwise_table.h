@@ -37,6 +37,8 @@ struct ElementwiseTable {
   /// One piece of `sum`: n <= 4096.
   float (*sum_piece)(const float* x, std::int64_t n);
   float (*sum_of_squares_piece)(const float* x, std::int64_t n);
+  /// The softmax of rows: n <= 4096.
+  void (*softmax_rows)(const float* x, std::int64_t rows, std::int64_t n, float* y);
   /// y[i] += x[i].
   void (*accumulate)(const float* x, std::int64_t n, float* y);
 };

@@ -13,6 +13,15 @@ namespace adze::kernels {
 struct Avx2Lanes : XsimdLanes<xsimd::avx2> {
   static constexpr const char* isa = "avx2";
 
+  static F load_first(const float* p, std::int64_t n) {
+    return _mm256_maskload_ps(p, first_lanes(n));
+  }
+  static void store_first(float* p, std::int64_t n, F x) {
+    _mm256_maskstore_ps(p, first_lanes(n), x);
+  }
+  static F first(F x, std::int64_t n) {
+    return _mm256_and_ps(_mm256_castsi256_ps(first_lanes(n)), x);
+  }
   static I load_bytes(const std::uint8_t* p) { return _mm256_cvtepu8_epi32(load8(p)); }
   static I load_bytes(const std::int8_t* p) { return _mm256_cvtepi8_epi32(load8(p)); }
   /// Stores the low bytes; the values must fit.
@@ -133,6 +142,10 @@ struct Avx2Lanes : XsimdLanes<xsimd::avx2> {
   }
 
  private:
+  static __m256i first_lanes(std::int64_t n) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),
+                              _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  }
   /// Undoes what packing within halves did to the order of groups of four.
   static void store_in_order(void* p, __m256i bytes) {
     const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);

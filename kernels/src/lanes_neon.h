@@ -23,6 +23,21 @@ struct NeonLanes : XsimdLanes<xsimd::neon64> {
   static I round_to_int(F x) { return vcvtnq_s32_f32(x); }
   static I to_int(F x) { return vcvtq_s32_f32(x); }
 
+  static F load_first(const float* p, std::int64_t n) {
+    float buffer[width];
+    for (int j = 0; j < width; ++j) buffer[j] = j < n ? p[j] : 0.0f;
+    return load(buffer);
+  }
+  static void store_first(float* p, std::int64_t n, F x) {
+    float buffer[width];
+    store(buffer, x);
+    for (std::int64_t j = 0; j < n; ++j) p[j] = buffer[j];
+  }
+  static F first(F x, std::int64_t n) {
+    float buffer[width];
+    store(buffer, x);
+    return load_first(buffer, n);
+  }
   static I load_bytes(const std::uint8_t* p) {
     const uint16x8_t wide = vmovl_u8(vreinterpret_u8_u32(load4(p)));
     return vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(wide)));

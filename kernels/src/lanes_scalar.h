@@ -20,6 +20,10 @@ struct ScalarLanes {
   static F load(const float* p) { return *p; }
   static F load_once(const float* p) { return *p; }  // for two uses
   static void store(float* p, F x) { *p = x; }
+  /// The first n < width lanes, 0 in the others; only these are read or written.
+  static F load_first(const float* /*p*/, std::int64_t /*n*/) { return 0.0f; }
+  static void store_first(float* /*p*/, std::int64_t /*n*/, F /*x*/) {}
+  static F first(F /*x*/, std::int64_t /*n*/) { return 0.0f; }
   static I load_int(const std::int32_t* p) { return *p; }
   static void store_int(std::int32_t* p, I x) { *p = x; }
   static F all(float x) { return x; }

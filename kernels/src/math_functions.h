@@ -20,14 +20,14 @@ struct MathFunctions {
   /// lo where x < lo, hi where x > hi; NaN stays.
   static F bound(F x, float lo, float hi) { return L::lesser(all(hi), L::greater(all(lo), x)); }
 
-  /// eˣ = 2ⁿ eʳ with n = round(x / ln 2) and |r| <= ln 2 / 2.
-  static F exp(F x) {
-    const auto is_number = L::equal(x, x);
-    // Beyond these bounds the result is inf or 0 anyway.
-    const F y = L::select(is_number, bound(x, -104.5f, 89.5f), all(0.0f));
-    const F n = L::round(y * all(1.44269504f));
+  /// eˣ = 2ⁿ eʳ with n = round(x / ln 2) and |r| <= ln 2 / 2: {n, eʳ}.
+  struct ScaledPower {
+    F exponent, factor;
+  };
+  [[gnu::always_inline]] static inline ScaledPower scaled_power(F x) {
+    const F n = L::round(x * all(1.44269504f));
     // ln 2 in two parts: 0.693359375 has 9 bits, so n * 0.693359375 is exact.
-    const F r = (y - n * all(0.693359375f)) - n * all(-2.12194440e-4f);
+    const F r = (x - n * all(0.693359375f)) - n * all(-2.12194440e-4f);
     // A minimax polynomial for (eʳ - 1 - r) / r².
     F p = all(1.9875691500e-4f);
     p = p * r + all(1.3981999507e-3f);
@@ -35,12 +35,24 @@ struct MathFunctions {
     p = p * r + all(4.1665795894e-2f);
     p = p * r + all(1.6666665459e-1f);
     p = p * r + all(5.0000001201e-1f);
-    p = (p * (r * r) + r) + all(1.0f);
+    return {n, (p * (r * r) + r) + all(1.0f)};
+  }
+  static F exp(F x) {
+    const auto is_number = L::equal(x, x);
+    // Beyond these bounds the result is inf or 0 anyway.
+    const F y = L::select(is_number, bound(x, -104.5f, 89.5f), all(0.0f));
+    const ScaledPower power = scaled_power(y);
     // In two steps, for 2ⁿ itself may overflow or be subnormal.
-    const I whole = L::to_int(n);
+    const I whole = L::to_int(power.exponent);
     const I half = L::shift_right(whole, 1);
-    const F result = (p * power_of_two(half)) * power_of_two(whole - half);
+    const F result = (power.factor * power_of_two(half)) * power_of_two(whole - half);
     return L::select(is_number, result, x);
+  }
+  /// The same bits for lowest_normal <= x <= 0, where n > -126 and so 2ⁿ eʳ is normal and exact.
+  static constexpr float lowest_normal = -86.0f;
+  [[gnu::always_inline]] static inline F exp_normal(F x) {
+    const ScaledPower power = scaled_power(x);
+    return L::from_bits(L::bits(power.factor) + L::shift_left(L::to_int(power.exponent), 23));
   }
 
   /// log(2ᵉ m) = e ln 2 + log m with sqrt(1/2) <= m < sqrt(2).

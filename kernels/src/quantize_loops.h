@@ -171,62 +171,68 @@ struct QuantizeLoops {
   };
   template <bool shared, class Q>
   [[gnu::always_inline]] static inline void requantize_scaled(const std::int32_t* sums,
-                                                              std::int64_t n,
+                                                              const SumRows& rows,
                                                               const SumScaling& scaling,
-                                                              const AffineRow& to, Q* q) {
+                                                              const AffineRow& row, Q* q) {
     const Scaling<shared> s(scaling);
-    const auto read = [&](std::int64_t i) __attribute__((always_inline)) {
-      return (L::to_float(L::load_int(sums + i)) + s.bias(i)) * s.multiplier(i);
-    };
-    quantize_each<true>(
-        [&](std::int64_t i, F(&v)[4]) __attribute__((always_inline)) {
-          for (int j = 0; j < 4; ++j) v[j] = read(i + j * width);
-        },
-        read,
-        [&](std::int64_t i, std::int64_t count) {
-          return (L::to_float(load_part(sums + i, count)) + s.bias_part(i, count)) *
-                 s.multiplier_part(i, count);
-        },
-        n, to, q);
+    const AffineRow to = row;  // bytes are written, which may be anything to a compiler
+    const SumRows all = rows;
+    for (std::int64_t r = 0; r < all.m; ++r, sums += all.lds, q += all.ldo) {
+      const auto read = [=](std::int64_t i) __attribute__((always_inline)) {
+        return (L::to_float(L::load_int(sums + i)) + s.bias(i)) * s.multiplier(i);
+      };
+      quantize_each<true>(
+          [=](std::int64_t i, F(&v)[4]) __attribute__((always_inline)) {
+            for (int j = 0; j < 4; ++j) v[j] = read(i + j * width);
+          },
+          read,
+          [=](std::int64_t i, std::int64_t count) {
+            return (L::to_float(load_part(sums + i, count)) + s.bias_part(i, count)) *
+                   s.multiplier_part(i, count);
+          },
+          all.n, to, q);
+    }
   }
   template <class Q>
-  static void requantize(const std::int32_t* sums, std::int64_t n, const SumScaling& scaling,
+  static void requantize(const std::int32_t* sums, const SumRows& rows, const SumScaling& scaling,
                          const AffineRow& to, Q* q) {
     if (scaling.shared) {
-      requantize_scaled<true>(sums, n, scaling, to, q);
+      requantize_scaled<true>(sums, rows, scaling, to, q);
     } else {
-      requantize_scaled<false>(sums, n, scaling, to, q);
+      requantize_scaled<false>(sums, rows, scaling, to, q);
     }
   }
 
   template <bool shared>
   [[gnu::always_inline]] static inline void requantize_f32_scaled(const std::int32_t* sums,
-                                                                  std::int64_t n,
+                                                                  const SumRows& rows,
                                                                   const SumScaling& scaling,
                                                                   bool relu, float* x) {
     const Scaling<shared> s(scaling);
-    const auto value = [&](I sum, F multiplier, F bias) __attribute__((always_inline)) {
+    const auto value = [=](I sum, F multiplier, F bias) __attribute__((always_inline)) {
       const F v = L::to_float(sum) * multiplier + bias;
       return relu ? L::greater(L::all(0.0f), v) : v;
     };
-    std::int64_t i = 0;
-    for (; i + width <= n; i += width) {
-      L::store(x + i, value(L::load_int(sums + i), s.multiplier(i), s.bias(i)));
-    }
-    if (i < n) {
-      const std::int64_t count = n - i;
-      float values[width];
-      L::store(values, value(load_part(sums + i, count), s.multiplier_part(i, count),
-                             s.bias_part(i, count)));
-      for (std::int64_t j = 0; j < count; ++j) x[i + j] = values[j];
+    for (std::int64_t r = 0; r < rows.m; ++r, sums += rows.lds, x += rows.ldo) {
+      std::int64_t i = 0;
+      for (; i + width <= rows.n; i += width) {
+        L::store(x + i, value(L::load_int(sums + i), s.multiplier(i), s.bias(i)));
+      }
+      if (i < rows.n) {
+        const std::int64_t count = rows.n - i;
+        float values[width];
+        L::store(values, value(load_part(sums + i, count), s.multiplier_part(i, count),
+                               s.bias_part(i, count)));
+        for (std::int64_t j = 0; j < count; ++j) x[i + j] = values[j];
+      }
     }
   }
-  static void requantize_f32(const std::int32_t* sums, std::int64_t n, const SumScaling& scaling,
-                             bool relu, float* x) {
+  static void requantize_f32(const std::int32_t* sums, const SumRows& rows,
+                             const SumScaling& scaling, bool relu, float* x) {
     if (scaling.shared) {
-      requantize_f32_scaled<true>(sums, n, scaling, relu, x);
+      requantize_f32_scaled<true>(sums, rows, scaling, relu, x);
     } else {
-      requantize_f32_scaled<false>(sums, n, scaling, relu, x);
+      requantize_f32_scaled<false>(sums, rows, scaling, relu, x);
     }
   }
 

@@ -24,6 +24,11 @@ struct SumScaling {
   bool shared;
 };
 
+/// m rows of n sums, lds elements apart, and of results, ldo elements apart.
+struct SumRows {
+  std::int64_t m, n, lds, ldo;
+};
+
 /// `params`, which must be valid (quantize.h), made ready for a loop.
 AffineRow make_row(const Affine& params);
 
@@ -45,12 +50,12 @@ struct QuantizeTable {
                         std::int8_t* q);
   /// q = round_half_even((float(sum) + bias) * multiplier) + zero_point within the bounds of `row`,
   /// which hold its zero point; NaN gives the zero point.
-  void (*requantize_u8)(const std::int32_t* sums, std::int64_t n, const SumScaling& scaling,
+  void (*requantize_u8)(const std::int32_t* sums, const SumRows& rows, const SumScaling& scaling,
                         const AffineRow& row, std::uint8_t* q);
-  void (*requantize_s8)(const std::int32_t* sums, std::int64_t n, const SumScaling& scaling,
+  void (*requantize_s8)(const std::int32_t* sums, const SumRows& rows, const SumScaling& scaling,
                         const AffineRow& row, std::int8_t* q);
   /// x = float(sum) * multiplier + bias, or 0 where that is below and `relu`.
-  void (*requantize_f32)(const std::int32_t* sums, std::int64_t n, const SumScaling& scaling,
+  void (*requantize_f32)(const std::int32_t* sums, const SumRows& rows, const SumScaling& scaling,
                          bool relu, float* x);
   /// Widens {*lo, *hi} to hold the n values; false if one of them is NaN.
   bool (*min_max)(const float* x, std::int64_t n, float* lo, float* hi);

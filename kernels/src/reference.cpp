@@ -162,4 +162,11 @@ float sum_of_squares(const float* x, std::int64_t n) {
   return tree_sum(x, n, [](float v) { return v * v; });
 }
 
+void softmax(const float* x, std::int64_t n, float* out) {
+  const float largest = min_max(x, n).max;
+  for (std::int64_t i = 0; i < n; ++i) out[i] = exp(x[i] - largest);
+  const float total = sum(out, n);
+  for (std::int64_t i = 0; i < n; ++i) out[i] = out[i] / total;
+}
+
 }  // namespace adze::kernels::reference

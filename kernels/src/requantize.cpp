@@ -13,33 +13,18 @@ namespace {
 constexpr std::int64_t grain = 1 << 15;  // sums that are worth a second thread
 constexpr std::int64_t chunk = 256;      // channels whose copies lie on the stack
 
-/// m rows of n elements, lds and ldo elements apart.
-struct Rows {
-  std::int64_t m, n, lds, ldo;
-};
-
-/// Calls run(sums, count, scaling, out) for pieces of rows [first, end).
+/// Calls run(sums, rows, scaling, out) for parts of `rows`.
 template <class T, class Run>
-void for_pieces(const Rows& rows, std::int64_t first, std::int64_t end, const std::int32_t* sums,
-                const OutputStage& stage, T* out, Run run) {
+void for_parts(SumRows rows, const std::int32_t* sums, const OutputStage& stage, T* out, Run run) {
   const PerChannel<float> multipliers = stage.multipliers, bias = stage.bias;
   if (multipliers.stride == 0 && bias.stride == 0) {
     const float multiplier = multipliers[0], b = bias[0];
-    const SumScaling scaling{&multiplier, &b, true};
-    if (rows.lds == rows.n && rows.ldo == rows.n) {
-      run(sums + first * rows.n, (end - first) * rows.n, scaling, out + first * rows.n);
-      return;
-    }
-    for (; first < end; ++first) {
-      run(sums + first * rows.lds, rows.n, scaling, out + first * rows.ldo);
-    }
+    if (rows.lds == rows.n && rows.ldo == rows.n) rows = {1, rows.m * rows.n, 0, 0};
+    run(sums, rows, SumScaling{&multiplier, &b, true}, out);
     return;
   }
   if (multipliers.stride == 1 && bias.stride == 1) {
-    for (; first < end; ++first) {
-      run(sums + first * rows.lds, rows.n, SumScaling{multipliers.data, bias.data, false},
-          out + first * rows.ldo);
-    }
+    run(sums, rows, SumScaling{multipliers.data, bias.data, false}, out);
     return;
   }
   float multiplier_copies[chunk], bias_copies[chunk];
@@ -49,15 +34,13 @@ void for_pieces(const Rows& rows, std::int64_t first, std::int64_t end, const st
       multiplier_copies[j] = multipliers[c + j];
       bias_copies[j] = bias[c + j];
     }
-    for (std::int64_t i = first; i < end; ++i) {
-      run(sums + i * rows.lds + c, count, SumScaling{multiplier_copies, bias_copies, false},
-          out + i * rows.ldo + c);
-    }
+    run(sums + c, SumRows{rows.m, count, rows.lds, rows.ldo},
+        SumScaling{multiplier_copies, bias_copies, false}, out + c);
   }
 }
 
 template <class Q>
-void to_bytes(const Rows& rows, const std::int32_t* sums, const OutputStage& stage, Q* out) {
+void to_bytes(const SumRows& rows, const std::int32_t* sums, const OutputStage& stage, Q* out) {
   const std::int32_t zero_point = stage.out_zero_point;
   // The loops take NaN to the zero point without applying the bounds.
   if (zero_point < stage.out_min || zero_point > stage.out_max) {
@@ -75,15 +58,16 @@ void to_bytes(const Rows& rows, const std::int32_t* sums, const OutputStage& sta
   const QuantizeTable& table = quantize_table();
   parallel_for(0, rows.m, std::max<std::int64_t>(1, grain / std::max<std::int64_t>(1, rows.n)),
                [&](std::int64_t first, std::int64_t end) {
-                 for_pieces(rows, first, end, sums, stage, out,
-                            [&](const std::int32_t* from, std::int64_t count,
-                                const SumScaling& scaling, Q* to) {
-                              if constexpr (Q(-1) < Q(0)) {
-                                table.requantize_s8(from, count, scaling, row, to);
-                              } else {
-                                table.requantize_u8(from, count, scaling, row, to);
-                              }
-                            });
+                 const SumRows some{end - first, rows.n, rows.lds, rows.ldo};
+                 for_parts(some, sums + first * rows.lds, stage, out + first * rows.ldo,
+                           [&](const std::int32_t* from, const SumRows& part,
+                               const SumScaling& scaling, Q* to) {
+                             if constexpr (Q(-1) < Q(0)) {
+                               table.requantize_s8(from, part, scaling, row, to);
+                             } else {
+                               table.requantize_u8(from, part, scaling, row, to);
+                             }
+                           });
                });
 }
 
@@ -91,7 +75,7 @@ void to_bytes(const Rows& rows, const std::int32_t* sums, const OutputStage& sta
 
 void requantize(const std::int32_t* sums, std::int64_t lds, std::int64_t m, std::int64_t n,
                 const OutputStage& stage, void* out, std::int64_t ldo) {
-  const Rows rows{m, n, lds, ldo};
+  const SumRows rows{m, n, lds, ldo};
   switch (stage.type) {
     case OutputType::u8:
       to_bytes(rows, sums, stage, static_cast<std::uint8_t*>(out));
@@ -100,11 +84,11 @@ void requantize(const std::int32_t* sums, std::int64_t lds, std::int64_t m, std:
       to_bytes(rows, sums, stage, static_cast<std::int8_t*>(out));
       return;
     case OutputType::f32:
-      for_pieces(rows, 0, m, sums, stage, static_cast<float*>(out),
-                 [&, &table = quantize_table()](const std::int32_t* from, std::int64_t count,
-                                                const SumScaling& scaling, float* to) {
-                   table.requantize_f32(from, count, scaling, stage.relu, to);
-                 });
+      for_parts(rows, sums, stage, static_cast<float*>(out),
+                [&, &table = quantize_table()](const std::int32_t* from, const SumRows& part,
+                                               const SumScaling& scaling, float* to) {
+                  table.requantize_f32(from, part, scaling, stage.relu, to);
+                });
       return;
     case OutputType::s32:
       for (std::int64_t i = 0; i < m; ++i) {

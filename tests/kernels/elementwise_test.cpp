@@ -227,6 +227,46 @@ TEST_CASE("sum_rows adds rows from the first to the last", "[kernels][elementwis
   });
 }
 
+TEST_CASE("softmax equals its reference for all lengths of rows", "[kernels][elementwise]") {
+  for_each_isa([](Isa isa) {
+    CAPTURE(name(isa));
+    const auto check = [](const std::vector<float>& x, std::int64_t rows, std::int64_t n) {
+      CAPTURE(rows, n);
+      std::vector<float> expected(x.size());
+      for (std::int64_t r = 0; r < rows; ++r) {
+        reference::softmax(x.data() + r * n, n, expected.data() + r * n);
+      }
+      const Guarded from(x), to(std::vector<float>(x.size()));
+      softmax(from.data(), rows, n, to.data());
+      CHECK(difference(to.values(), expected) == "");
+      softmax(from.data(), rows, n, from.data());
+      CHECK(difference(from.values(), expected) == "");
+    };
+    for (std::int64_t n = 0; n <= 130; ++n) {
+      Numbers numbers(static_cast<std::uint32_t>(n));
+      // The widths of range that ordinary rows have, the last one that needs no small powers, more.
+      for (const float width : {4.0f, 80.0f, 86.0f, 86.1f, 104.0f, 300.0f, 3e38f}) {
+        std::vector<float> x = numbers.reals(3 * n, -width / 2, width / 2);
+        if (n > 1) {
+          x[0] = -width / 2;
+          x[1] = width / 2;
+        }
+        check(x, 3, n);
+      }
+      check(values(3 * n, 5), 3, n);
+      for (const float special : {infinity, -infinity, nan_value}) {
+        std::vector<float> x = numbers.reals(2 * n);
+        if (n > 0) x[static_cast<std::size_t>(n / 2)] = special;
+        check(x, 2, n);
+        check(std::vector<float>(static_cast<std::size_t>(n), special), 1, n);
+      }
+    }
+    for (std::int64_t n : {4095, 4096, 4097, 9001}) check(Numbers(3).reals(2 * n), 2, n);
+    set_num_threads(3);
+    check(Numbers(4).reals(600 * 100), 600, 100);
+  });
+}
+
 TEST_CASE("element-wise kernels do not depend on threads", "[kernels][elementwise]") {
   for_each_isa([](Isa isa) {
     CAPTURE(name(isa));

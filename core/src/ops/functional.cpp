@@ -95,6 +95,12 @@ Tensor softmax_along(std::string_view op, const Tensor& a, std::int64_t dim, boo
       const std::int64_t block = 1 + in_cache / (1 + n);
       const T* from = x.data<T>();
       T* to = y.mutable_data<T>();
+      if constexpr (std::is_same_v<T, float>) {
+        if (!logarithm) {
+          kernels::softmax(from, rows, n, to);
+          return;
+        }
+      }
       kernels::parallel_for(0, rows, block, [&](std::int64_t first, std::int64_t last) {
         for (std::int64_t r = first; r < last; r += block) {
           softmax_rows(from + r * n, std::min(block, last - r), n, logarithm, to + r * n);

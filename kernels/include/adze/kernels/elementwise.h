@@ -58,6 +58,9 @@ void addcdiv(float alpha, const float* a, const float* b, std::int64_t n, float*
 float sum(const float* x, std::int64_t n);
 /// The sum of the squares of n values, each square rounded, in the order of `sum`.
 float sum_of_squares(const float* x, std::int64_t n);
+/// out = softmax of each of `rows` rows of n values: exp(x - max x) / sum of these over the row, in
+/// float32 with the exp and sum of this file; all NaN where a row has NaN, +inf, or only -inf.
+void softmax(const float* x, std::int64_t rows, std::int64_t n, float* out);
 /// out[c] = x[0][c] + x[1][c] + … over the rows of a rows × columns matrix, in this order from 0.
 void sum_rows(const float* x, std::int64_t rows, std::int64_t columns, float* out);
 

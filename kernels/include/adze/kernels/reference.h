@@ -48,4 +48,7 @@ float tanh(float x);
 float sum(const float* x, std::int64_t n);
 float sum_of_squares(const float* x, std::int64_t n);
 
+/// One row of n values.
+void softmax(const float* x, std::int64_t n, float* out);
+
 }  // namespace adze::kernels::reference
