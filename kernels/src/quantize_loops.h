@@ -318,6 +318,26 @@ struct QuantizeLoops {
     fake_each<true>(x, n, row, y, mask);
   }
 
+  static void histogram_bins(const float* x, std::int64_t n, float lo, float hi, std::int32_t bins,
+                             std::int32_t* to) {
+    const F low = L::all(lo), high = L::all(hi), span = L::all(hi - lo);
+    const F scale = L::all(static_cast<float>(bins)), none = L::from_bits(L::all_int(bins));
+    const I last = L::all_int(bins - 1);
+    const auto bin_of = [=](F v) __attribute__((always_inline)) {
+      const M inside = L::equal(bound(v, low, high), v);  // not NaN
+      const F position = L::where(inside, L::divide((v - low) * scale, span));
+      const I bin = L::lesser_int(L::to_int(position), last);
+      return L::bits(L::select(inside, L::from_bits(bin), none));
+    };
+    std::int64_t i = 0;
+    for (; i + width <= n; i += width) L::store_int(to + i, bin_of(L::load(x + i)));
+    if (i < n) {
+      std::int32_t buffer[width];
+      L::store_int(buffer, bin_of(load_part(x + i, n - i)));
+      for (std::int64_t j = 0; i + j < n; ++j) to[i + j] = buffer[j];
+    }
+  }
+
   static constexpr QuantizeTable table(const char* name) {
     return {name,
             quantize<std::uint8_t>,
@@ -331,6 +351,7 @@ struct QuantizeLoops {
             requantize<std::uint8_t>,
             requantize<std::int8_t>,
             requantize_f32,
+            histogram_bins,
             RangeLoops<L>::min_max};
   }
 };

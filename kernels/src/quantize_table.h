@@ -57,6 +57,9 @@ struct QuantizeTable {
   /// x = float(sum) * multiplier + bias, or 0 where that is below and `relu`.
   void (*requantize_f32)(const std::int32_t* sums, const SumRows& rows, const SumScaling& scaling,
                          bool relu, float* x);
+  /// to[i] = the bin of x[i], or `bins` where it has none (see `histogram`; lo < hi).
+  void (*histogram_bins)(const float* x, std::int64_t n, float lo, float hi, std::int32_t bins,
+                         std::int32_t* to);
   /// Widens {*lo, *hi} to hold the n values; false if one of them is NaN.
   bool (*min_max)(const float* x, std::int64_t n, float* lo, float* hi);
 };

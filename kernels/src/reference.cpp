@@ -83,6 +83,13 @@ MinMax min_max(const float* x, std::int64_t n) {
   return {range.min + 0.0f, range.max + 0.0f};  // -0 becomes +0
 }
 
+std::int64_t histogram_bin(float x, float lo, float hi, std::int64_t bins) {
+  if (!(x >= lo && x <= hi)) return -1;
+  if (hi == lo) return bins / 2;
+  return std::min(bins - 1,
+                  static_cast<std::int64_t>((x - lo) * static_cast<float>(bins) / (hi - lo)));
+}
+
 void gemm_u8s8(const std::uint8_t* a, std::int64_t lda, std::int64_t m, const std::int8_t* w,
                std::int64_t ldw, std::int64_t n, std::int64_t k, const OutputStage& stage,
                void* out, std::int64_t ldo) {

@@ -360,3 +360,37 @@ TEST_CASE("every kind of rounding case agrees with the reference in every lane",
     }
   });
 }
+
+TEST_CASE("histogram counts every value in the range in the bin of the reference",
+          "[kernels][quantize]") {
+  for_each_isa([](Isa isa) {
+    CAPTURE(name(isa));
+    struct Shape {
+      float lo, hi;
+      std::int64_t bins;
+    };
+    const auto check = [](const std::vector<float>& values, const Shape& s) {
+      CAPTURE(values.size(), s.lo, s.hi, s.bins);
+      const Guarded x(values);
+      std::vector<std::int64_t> counts(static_cast<std::size_t>(s.bins), 5), expected(counts);
+      for (const float v : values) {
+        const std::int64_t bin = reference::histogram_bin(v, s.lo, s.hi, s.bins);
+        if (bin >= 0) ++expected[static_cast<std::size_t>(bin)];
+      }
+      histogram(x.data(), static_cast<std::int64_t>(values.size()), s.lo, s.hi, s.bins,
+                counts.data());
+      CHECK((counts == expected));
+    };
+    for (const Shape& s : {Shape{-3.0f, 5.0f, 1}, Shape{0.0f, 1.0f, 7}, Shape{-0.3f, 0.7f, 16},
+                           Shape{2.0f, 2.0f, 9}, Shape{-0.0f, 0.0f, 4}, Shape{-1e35f, 1e34f, 100},
+                           Shape{1e-40f, 3e-40f, 5}, Shape{-100.0f, 250.0f, 2048}}) {
+      for (std::int64_t n = 0; n <= 130; ++n) {
+        std::vector<float> x = awkward_values(n, (s.hi - s.lo) / 300);
+        if (n > 2) x[0] = s.lo, x[1] = s.hi, x[2] = std::nextafter(s.hi, infinity);
+        check(x, s);
+      }
+      check(awkward_values(9001, (s.hi - s.lo) / 300), s);
+      check(std::vector<float>(9001, s.hi), s);
+    }
+  });
+}

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <limits>
 
+#include "adze/kernels/quantize.h"
+
 namespace adze::ao::quantization {
 namespace {
 
@@ -69,14 +71,8 @@ class QuantizationError {
 
 std::vector<float> count_values(std::span<const float> values, Range range, std::size_t bins) {
   std::vector<std::int64_t> counts(bins);
-  const auto scale = static_cast<float>(bins);
-  const float width = range.max - range.min;
-  for (const float v : values) {
-    if (!(v >= range.min && v <= range.max)) continue;
-    const auto bin =
-        width == 0 ? bins / 2 : static_cast<std::size_t>((v - range.min) * scale / width);
-    ++counts[std::min(bin, bins - 1)];
-  }
+  kernels::histogram(values.data(), static_cast<std::int64_t>(values.size()), range.min, range.max,
+                     static_cast<std::int64_t>(bins), counts.data());
   return {counts.begin(), counts.end()};
 }
 

@@ -99,4 +99,11 @@ MinMax min_max(const float* x, std::int64_t n);
 /// The same for each channel, into `mins` and `maxs` (shape.channels values each).
 void min_max(const float* x, const ChannelShape& shape, float* mins, float* maxs);
 
+/// Adds to counts[b] how many of n values fall into bin b of `bins` equal ones over [lo, hi]:
+/// b = min(bins - 1, int((x - lo) * float(bins) / (hi - lo))) in float32, left to right; bins / 2
+/// where hi equals lo. NaN and values outside are not counted. lo <= hi, both finite, as is
+/// (hi - lo) * bins; 1 <= bins <= 65536.
+void histogram(const float* x, std::int64_t n, float lo, float hi, std::int64_t bins,
+               std::int64_t* counts);
+
 }  // namespace adze::kernels

@@ -24,6 +24,8 @@ std::int32_t requantize(std::int32_t sum, std::int64_t channel, const OutputStag
 float requantize_f32(std::int32_t sum, std::int64_t channel, const OutputStage& stage);
 
 MinMax min_max(const float* x, std::int64_t n);
+/// The bin of one value, or -1.
+std::int64_t histogram_bin(float x, float lo, float hi, std::int64_t bins);
 
 /// `w` is n × k, not packed, rows `ldw` apart.
 void gemm_u8s8(const std::uint8_t* a, std::int64_t lda, std::int64_t m, const std::int8_t* w,
