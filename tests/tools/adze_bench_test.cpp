@@ -252,9 +252,10 @@ TEST_CASE("adze-bench sparse --all-kernels has every shape of blocks", "[tools][
 }
 
 TEST_CASE("adze-bench elementwise names the cache and all instruction sets", "[tools][bench]") {
-  const auto reports =
-      json("elementwise --seconds 0.001 --all-kernels op=relu n=1000 op=softmax n=256");
-  REQUIRE(reports.size() == 2);
+  const auto reports = json(
+      "elementwise --seconds 0.001 --all-kernels op=relu n=1000 op=softmax n=256 "
+      "op=histogram_observer n=256");
+  REQUIRE(reports.size() == 3);
   for (const auto& row : reports[0]["rows"]) {
     CHECK(row["op"] == "relu");
     CHECK(row["level"] == "L1");
@@ -262,7 +263,8 @@ TEST_CASE("adze-bench elementwise names the cache and all instruction sets", "[t
     CHECK(row["share_of_limit"].get<double>() > 0);
   }
   CHECK(reports[0]["rows"][0]["picked"] == true);
-  CHECK_THAT(reports[1]["checked"].get<std::string>(), ContainsSubstring("in float64"));
+  CHECK_THAT(reports[1]["checked"].get<std::string>(), ContainsSubstring("bit for bit"));
+  CHECK_THAT(reports[2]["checked"].get<std::string>(), ContainsSubstring("every value once"));
 }
 
 TEST_CASE("adze-bench model has all forms of a network, with their allocations", "[tools][bench]") {
@@ -343,6 +345,8 @@ TEST_CASE("adze-bench refuses wrong input with one line", "[tools][bench]") {
   CHECK_THAT(refused("elementwise op=divide"), ContainsSubstring("'op=divide': there is quantize"));
   CHECK_THAT(refused("elementwise n=0"),
              ContainsSubstring("problem 'n=0': expected a whole number"));
+  CHECK_THAT(refused("elementwise --peer eigen"),
+             ContainsSubstring("--peer eigen has no functions of arrays"));
   CHECK_THAT(refused("elementwise m=3"), ContainsSubstring("problem 'm=3': expected op= or n="));
   CHECK_THAT(refused("model layers=64"), ContainsSubstring("'layers=64': expected sizes"));
   CHECK_THAT(refused("model layers=64,x"), ContainsSubstring("expected a whole number"));

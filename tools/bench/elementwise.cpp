@@ -92,7 +92,6 @@ Row row_of(const ElementwiseOp& op, std::int64_t n, int threads) {
 /// Rows for those of the peers that have the function.
 void add_peers(const ElementwiseOp& op, ElementwiseCase& test, const ElementwiseOptions& o,
                std::vector<Entry>& entries, Report& report) {
-  const PeerSetting setting{kernels::active(), o.common.threads};
   for (const std::string& name : o.peers) {
     const Peer& peer = find_peer(name, "elementwise");
     std::function<void()> run;
@@ -100,13 +99,14 @@ void add_peers(const ElementwiseOp& op, ElementwiseCase& test, const Elementwise
       run = test.peer(*peer.elementwise);
     }
     if (!run) {
-      report.others.push_back(name + ": does not have this function, threads or instruction set");
+      report.others.push_back(name +
+                              ": does not have this function, on so many threads or without AVX2");
       continue;
     }
     run();
     Row row = row_of(op, test.elements(), 1);
     row.kernel = peer.name;
-    row.isa = peer.isa(setting);
+    row.isa = kernels::name(Isa::avx2);
     row.peer = true;
     row.more["wrong"] = test.wrong_results();
     row.more["level"] = level_name(level_of(test.elements() * op.bytes));

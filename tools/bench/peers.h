@@ -40,8 +40,9 @@ struct PeerSetting {
   int threads;
 };
 
-/// Functions of arrays of another library, on one thread. What `requantize` prepares is prepared
-/// once: rows × columns sums, with a stage as in U8S8Product or one multiplier and bias for all.
+/// Functions of arrays of another library, on one thread with AVX2. What `requantize` prepares is
+/// prepared once: rows × columns sums, with a stage as in U8S8Product or one multiplier and bias
+/// for all.
 struct ElementwisePeer {
   void (*quantize)(const float* x, std::int64_t n, const kernels::Affine& params, std::uint8_t* q);
   void (*dequantize)(const std::uint8_t* q, std::int64_t n, const kernels::Affine& params,
