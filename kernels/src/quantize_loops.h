@@ -4,7 +4,6 @@
 
 #include <cstdint>
 
-#include "math_functions.h"
 #include "quantize_table.h"
 #include "range_loops.h"
 
@@ -15,7 +14,6 @@ struct QuantizeLoops {
   using F = typename L::F;
   using I = typename L::I;
   using M = typename L::M;
-  using Math = MathFunctions<L>;
   static constexpr int width = L::width;
 
   /// The last n < width values, filled up with zeros.

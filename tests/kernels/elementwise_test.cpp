@@ -3,6 +3,7 @@
 #include <limits>
 
 #include <adze/kernels/elementwise.h>
+#include <adze/kernels/quantize.h>
 #include <adze/kernels/reference.h>
 
 #include "kernel_test_support.h"
@@ -66,7 +67,7 @@ TEST_CASE("functions of one array equal their reference bit for bit for all leng
   };
   for_each_isa([&](Isa isa) {
     for (const Row& row : rows) {
-      for (std::int64_t n = 0; n <= 100; ++n) {
+      for (std::int64_t n = 0; n <= 130; ++n) {
         CAPTURE(name(isa), row.name, n);
         const auto values_of_x = values(n, static_cast<std::uint32_t>(n));
         const Guarded x(values_of_x), y(values_of_x);
@@ -135,7 +136,7 @@ TEST_CASE("arithmetic of arrays and values equals plain code bit for bit",
   };
   for_each_isa([&](Isa isa) {
     for (const Row& row : rows) {
-      for (std::int64_t n = 0; n <= 70; ++n) {
+      for (std::int64_t n = 0; n <= 130; ++n) {
         CAPTURE(name(isa), row.name, n);
         const auto a = values(n, 1), b = values(n, 2);
         const Guarded ga(a), gb(b);
@@ -158,7 +159,7 @@ TEST_CASE("arithmetic of arrays and values equals plain code bit for bit",
 TEST_CASE("updates, selections and gradients equal plain code bit for bit",
           "[kernels][elementwise]") {
   for_each_isa([](Isa isa) {
-    for (std::int64_t n = 0; n <= 70; ++n) {
+    for (std::int64_t n = 0; n <= 130; ++n) {
       CAPTURE(name(isa), n);
       const auto a = values(n, 3), b = values(n, 4), y = values(n, 5);
       const auto mask = Numbers(6).integers<std::uint8_t>(n, 0, 2);
@@ -183,6 +184,8 @@ TEST_CASE("updates, selections and gradients equal plain code bit for bit",
             [&](float* out) { addcdiv(p, ga.data(), gb.data(), n, out); });
       check([&](std::size_t i) { return b[i] > 0.0f ? a[i] : 0.0f; },
             [&](float* out) { threshold_backward(ga.data(), gb.data(), 0.0f, n, out); });
+      check([&](std::size_t i) { return mask[i] != 0 ? a[i] : 0.0f; },
+            [&](float* out) { fake_quantize_backward(ga.data(), gmask.data(), n, out); });
       check([&](std::size_t i) { return mask[i] != 0 ? a[i] : b[i]; },
             [&](float* out) { select(gmask.data(), ga.data(), gb.data(), n, out); });
       check([&](std::size_t i) { return mask[i] != 0 ? a[i] : q; },
