@@ -21,8 +21,9 @@ constexpr std::int64_t sum_piece = 4096;
 
 const ElementwiseTable& table() {
 #if defined(__x86_64__)
-  const ElementwiseTable& chosen =
-      includes(active(), Isa::avx2) ? elementwise_avx2 : elementwise_scalar;
+  const ElementwiseTable& chosen = includes(active(), Isa::avx512) ? elementwise_avx512
+                                   : includes(active(), Isa::avx2) ? elementwise_avx2
+                                                                   : elementwise_scalar;
 #elif defined(__aarch64__)
   const ElementwiseTable& chosen =
       includes(active(), Isa::neon) ? elementwise_neon : elementwise_scalar;

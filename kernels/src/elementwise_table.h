@@ -45,6 +45,7 @@ struct ElementwiseTable {
 
 extern const ElementwiseTable elementwise_scalar;
 extern const ElementwiseTable elementwise_avx2;
+extern const ElementwiseTable elementwise_avx512;
 extern const ElementwiseTable elementwise_neon;
 
 }  // namespace adze::kernels
