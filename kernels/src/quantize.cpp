@@ -18,7 +18,9 @@ namespace adze::kernels {
 
 const QuantizeTable& quantize_table() {
 #if defined(__x86_64__)
-  const QuantizeTable& chosen = includes(active(), Isa::avx2) ? quantize_avx2 : quantize_scalar;
+  const QuantizeTable& chosen = includes(active(), Isa::avx512) ? quantize_avx512
+                                : includes(active(), Isa::avx2) ? quantize_avx2
+                                                                : quantize_scalar;
 #elif defined(__aarch64__)
   const QuantizeTable& chosen = includes(active(), Isa::neon) ? quantize_neon : quantize_scalar;
 #else

@@ -66,6 +66,7 @@ struct QuantizeTable {
 
 extern const QuantizeTable quantize_scalar;
 extern const QuantizeTable quantize_avx2;
+extern const QuantizeTable quantize_avx512;
 extern const QuantizeTable quantize_neon;
 
 /// The loops of the active instruction set.
