@@ -16,9 +16,28 @@
 
 namespace adze::kernels {
 
+#if defined(__x86_64__)
+namespace {
+
+/// The loops for AVX-512, but for those that 256-bit registers do faster (measured on Zen 4).
+const QuantizeTable& fastest_avx512() {
+  static const QuantizeTable table = [] {
+    QuantizeTable mixed = quantize_avx512;
+    mixed.requantize_u8 = quantize_avx2.requantize_u8;
+    mixed.requantize_s8 = quantize_avx2.requantize_s8;
+    mixed.requantize_f32 = quantize_avx2.requantize_f32;
+    mixed.min_max = quantize_avx2.min_max;
+    return mixed;
+  }();
+  return table;
+}
+
+}  // namespace
+#endif
+
 const QuantizeTable& quantize_table() {
 #if defined(__x86_64__)
-  const QuantizeTable& chosen = includes(active(), Isa::avx512) ? quantize_avx512
+  const QuantizeTable& chosen = includes(active(), Isa::avx512) ? fastest_avx512()
                                 : includes(active(), Isa::avx2) ? quantize_avx2
                                                                 : quantize_scalar;
 #elif defined(__aarch64__)
