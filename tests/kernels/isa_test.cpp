@@ -65,8 +65,9 @@ TEST_CASE("the forced instruction set is the one that runs", "[kernels][isa]") {
   for_each_isa([](Isa isa) {
     CAPTURE(name(isa));
     CHECK(active() == isa);
-    // Kernels of this kind exist for scalar, AVX2 and NEON.
-    const Isa plain = includes(isa, Isa::avx2)   ? Isa::avx2
+    // Kernels of this kind exist for scalar, AVX2, AVX-512 and NEON.
+    const Isa plain = includes(isa, Isa::avx512) ? Isa::avx512
+                      : includes(isa, Isa::avx2) ? Isa::avx2
                       : includes(isa, Isa::neon) ? Isa::neon
                                                  : Isa::scalar;
     const float x[4] = {1, 2, 3, 4};
