@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <immintrin.h>
-#include <limits>
 
 #include "lanes_xsimd.h"
 
@@ -61,7 +60,7 @@ struct Avx2Lanes : XsimdLanes<xsimd::avx2> {
   /// False if one of them may come from NaN or from a value beyond int32: these give -2³¹.
   static bool all_converted(const I (&x)[4]) {
     const I least = lesser_int(lesser_int(x[0], x[1]), lesser_int(x[2], x[3]));
-    const __m256i failed = _mm256_set1_epi32(std::numeric_limits<std::int32_t>::min());
+    const __m256i failed = _mm256_set1_epi32(INT32_MIN);
     return _mm256_movemask_epi8(_mm256_cmpeq_epi32(least, failed)) == 0;
   }
 
@@ -87,7 +86,7 @@ struct Avx2Lanes : XsimdLanes<xsimd::avx2> {
     __m256i low = _mm256_packs_epi32(_mm256_cvtps_epi32(v[0]), _mm256_cvtps_epi32(v[1]));
     __m256i high = _mm256_packs_epi32(_mm256_cvtps_epi32(v[2]), _mm256_cvtps_epi32(v[3]));
     // What may be NaN or beyond int32 is among the lowest words.
-    const __m256i lowest_word = _mm256_set1_epi16(std::numeric_limits<short>::min());
+    const __m256i lowest_word = _mm256_set1_epi16(INT16_MIN);
     const __m256i least = _mm256_min_epi16(low, high);
     if (_mm256_movemask_epi8(_mm256_cmpeq_epi16(least, lowest_word)) != 0) return false;
     low = _mm256_adds_epi16(low, s.zero_point);

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <immintrin.h>
-#include <limits>
 
 #include "lanes_xsimd.h"
 
@@ -57,7 +56,7 @@ struct Avx512Lanes : XsimdLanes<xsimd::avx512bw> {
   /// False if one of them may come from NaN or from a value beyond int32: these give -2³¹.
   static bool all_converted(const I (&x)[4]) {
     const I least = lesser_int(lesser_int(x[0], x[1]), lesser_int(x[2], x[3]));
-    const __m512i failed = _mm512_set1_epi32(std::numeric_limits<std::int32_t>::min());
+    const __m512i failed = _mm512_set1_epi32(INT32_MIN);
     return _mm512_cmpeq_epi32_mask(least, failed) == 0;
   }
 
@@ -83,7 +82,7 @@ struct Avx512Lanes : XsimdLanes<xsimd::avx512bw> {
     __m512i low = _mm512_packs_epi32(_mm512_cvtps_epi32(v[0]), _mm512_cvtps_epi32(v[1]));
     __m512i high = _mm512_packs_epi32(_mm512_cvtps_epi32(v[2]), _mm512_cvtps_epi32(v[3]));
     // What may be NaN or beyond int32 is among the lowest words.
-    const __m512i lowest_word = _mm512_set1_epi16(std::numeric_limits<short>::min());
+    const __m512i lowest_word = _mm512_set1_epi16(INT16_MIN);
     if (_mm512_cmpeq_epi16_mask(_mm512_min_epi16(low, high), lowest_word) != 0) return false;
     low = _mm512_adds_epi16(low, s.zero_point);
     high = _mm512_adds_epi16(high, s.zero_point);

@@ -2,9 +2,7 @@
 /// The range of float32 values, found in their bits, for any kind of lanes.
 #pragma once
 
-#include <bit>
 #include <cstdint>
-#include <limits>
 
 namespace adze::kernels {
 
@@ -27,8 +25,8 @@ struct RangeLoops {
         *lo = value < *lo ? value : *lo;
         *hi = value > *hi ? value : *hi;
       }
-      const auto most = std::bit_cast<float>(found.as_signed);
-      const auto least = std::bit_cast<float>(found.as_unsigned);
+      const auto most = __builtin_bit_cast(float, found.as_signed);
+      const auto least = __builtin_bit_cast(float, found.as_unsigned);
       if (!all_negative && most > *hi) *hi = most;
       if (!none_negative && least < *lo) *lo = least;
     }
@@ -43,14 +41,14 @@ struct RangeLoops {
   /// What the bits of values say: as signed integers the largest is the largest value, if one is
   /// not negative; as unsigned integers the largest is the smallest value, if one is negative.
   struct LargestBits {
-    std::int32_t as_signed = std::numeric_limits<std::int32_t>::min();
+    std::int32_t as_signed = INT32_MIN;
     std::int32_t as_unsigned = 0;
     bool numbers() const {
       constexpr std::int32_t infinity = 0x7f800000;
       return as_signed <= infinity && !above_unsigned(as_unsigned, infinity | sign_bit);
     }
   };
-  static constexpr std::int32_t sign_bit = std::numeric_limits<std::int32_t>::min();
+  static constexpr std::int32_t sign_bit = INT32_MIN;
 
   /// Calls take(register, j) with all values, n >= width, some of them twice; j < 4 goes round.
   template <class Take>
@@ -69,7 +67,7 @@ struct RangeLoops {
     LargestBits found;
     if (n < width) {
       for (std::int64_t i = 0; i < n; ++i) {
-        const auto bits = std::bit_cast<std::int32_t>(x[i]);
+        const auto bits = __builtin_bit_cast(std::int32_t, x[i]);
         found.as_signed = bits > found.as_signed ? bits : found.as_signed;
         found.as_unsigned = above_unsigned(bits, found.as_unsigned) ? bits : found.as_unsigned;
       }
@@ -101,10 +99,10 @@ struct RangeLoops {
     if (n < width) {
       std::int32_t found = -1;
       for (std::int64_t i = 0; i < n; ++i) {
-        const auto bits = std::bit_cast<std::int32_t>(x[i]);
+        const auto bits = __builtin_bit_cast(std::int32_t, x[i]);
         found = above_unsigned(found, bits) ? bits : found;
       }
-      return std::bit_cast<float>(found);
+      return __builtin_bit_cast(float, found);
     }
     I least[4];
     for (I& bits : least) bits = L::all_int(-1);
@@ -115,8 +113,8 @@ struct RangeLoops {
         x, n, [&](const I& bits, int j) __attribute__((always_inline)) {
           least[j] = lesser(least[j], bits);
         });
-    return std::bit_cast<float>(
-        L::fold(lesser(lesser(least[0], least[1]), lesser(least[2], least[3])), lesser));
+    return __builtin_bit_cast(
+        float, L::fold(lesser(lesser(least[0], least[1]), lesser(least[2], least[3])), lesser));
   }
 };
 

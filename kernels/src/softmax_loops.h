@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 
 #include "math_functions.h"
 #include "range_loops.h"
@@ -51,10 +50,10 @@ struct SoftmaxLoops {
     bool normal_powers;
   };
   static Top top_of(const float* x, std::int64_t n) {
-    constexpr float infinity = std::numeric_limits<float>::infinity();
+    constexpr float infinity = __builtin_inff();
     float lo = infinity, hi = -infinity;
     if (!RangeLoops<L>::min_max(x, n, &lo, &hi)) {
-      return {std::numeric_limits<float>::quiet_NaN(), false};
+      return {__builtin_nanf(""), false};
     }
     return {hi + 0.0f, lo - hi >= Math::lowest_normal};
   }
