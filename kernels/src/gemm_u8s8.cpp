@@ -34,13 +34,13 @@ const U8S8Kernel* const kernels[] = {
 
 std::atomic<const U8S8Kernel*> forced{nullptr};
 
-const U8S8Helpers& helpers() {
+AnyAbove* bytes_above() {
 #if defined(__x86_64__)
-  if (includes(active(), Isa::avx2)) return u8s8_helpers_avx2;
+  if (includes(active(), Isa::avx2)) return any_above_avx2;
 #elif defined(__aarch64__)
-  if (includes(active(), Isa::neon)) return u8s8_helpers_neon;
+  if (includes(active(), Isa::neon)) return any_above_neon;
 #endif
-  return u8s8_helpers_scalar;
+  return any_above_scalar;
 }
 
 const char* why_not(const U8S8Kernel& kernel, const GemmU8S8Problem& problem) {
@@ -139,7 +139,7 @@ struct Part {
 
 bool any_above(const ActivationBlock& block, std::int64_t rows, std::int64_t k,
                std::int32_t limit) {
-  const auto above = helpers().any_above;
+  AnyAbove* const above = bytes_above();
   if (block.lda == k) return above(block.a, rows * k, limit);
   for (std::int64_t i = 0; i < rows; ++i) {
     if (above(block.a + i * block.lda, k, limit)) return true;
@@ -206,7 +206,7 @@ void check_forced(const Activations& a, std::int64_t m, const PackedWeightsData&
   GemmU8S8Problem problem{m, w.n, w.k, u8s8_window_limit, w.typical_weight};
   for (std::int64_t i = 0; i < m; ++i) {
     const ActivationBlock row = block_of(a, i, 1, w.k);
-    if (helpers().any_above(row.a, w.k, u8s8_window_limit)) problem.max_activation = 255;
+    if (bytes_above()(row.a, w.k, u8s8_window_limit)) problem.max_activation = 255;
   }
   if (const char* reason = why_not(*kernel, problem)) {
     throw std::runtime_error("gemm_u8s8: cannot use the forced kernel " +

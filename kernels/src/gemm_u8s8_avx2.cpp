@@ -366,7 +366,17 @@ const char* why_not(const GemmU8S8Problem& problem) {
   return problem.k > u8s8_most_offset_k ? "k is above what 16-bit offsets reach" : nullptr;
 }
 
-bool any_above(const std::uint8_t* a, std::int64_t n, std::int32_t limit) {
+}  // namespace
+
+const U8S8Kernel u8s8_gemm_windows_avx2{"u8s8_gemm_6x16c4_windows_avx2",
+                                        Isa::avx2,
+                                        U8S8Order::windows,
+                                        WindowTile::rows,
+                                        why_not,
+                                        run,
+                                        nullptr};
+
+bool any_above_avx2(const std::uint8_t* a, std::int64_t n, std::int32_t limit) {
   const __m256i bound = _mm256_set1_epi8(static_cast<char>(limit));
   __m256i most = bound;
   std::int64_t i = 0;
@@ -380,17 +390,5 @@ bool any_above(const std::uint8_t* a, std::int64_t n, std::int32_t limit) {
   }
   return false;
 }
-
-}  // namespace
-
-const U8S8Kernel u8s8_gemm_windows_avx2{"u8s8_gemm_6x16c4_windows_avx2",
-                                        Isa::avx2,
-                                        U8S8Order::windows,
-                                        WindowTile::rows,
-                                        why_not,
-                                        run,
-                                        nullptr};
-
-const U8S8Helpers u8s8_helpers_avx2{OutputStageLoops<Lanes>::store_for, any_above};
 
 }  // namespace adze::kernels

@@ -95,15 +95,8 @@ using U8S8Store = void (*)(const U8S8Stage& stage, const U8S8Stage::Channels& ch
                            const std::int32_t* sums, std::int64_t rows,
                            const std::int32_t* row_sums, void* out, std::int64_t ldo);
 
-/// What the int8 product needs beside its kernels, for one instruction set.
-struct U8S8Helpers {
-  U8S8Store (*store_for)(OutputType type);
-  /// True if one of n bytes is above `limit`.
-  bool (*any_above)(const std::uint8_t* a, std::int64_t n, std::int32_t limit);
-};
-
-extern const U8S8Helpers u8s8_helpers_scalar;
-extern const U8S8Helpers u8s8_helpers_avx2;
-extern const U8S8Helpers u8s8_helpers_neon;
+/// True if one of n bytes is above `limit`.
+using AnyAbove = bool(const std::uint8_t* a, std::int64_t n, std::int32_t limit);
+AnyAbove any_above_scalar, any_above_avx2, any_above_neon;
 
 }  // namespace adze::kernels

@@ -70,15 +70,6 @@ void run(const U8S8Panel& panel) {
   run_panel<Tile, Lanes>(panel);
 }
 
-bool any_above(const std::uint8_t* a, std::int64_t n, std::int32_t limit) {
-  uint8x16_t most = vdupq_n_u8(0);
-  std::int64_t i = 0;
-  for (; i + 16 <= n; i += 16) most = vmaxq_u8(most, vld1q_u8(a + i));
-  bool above = vmaxvq_u8(most) > limit;
-  for (; i < n; ++i) above |= a[i] > limit;
-  return above;
-}
-
 }  // namespace
 
 const U8S8Kernel u8s8_gemm_neon{"u8s8_gemm_2x16c4_neon",
@@ -89,6 +80,13 @@ const U8S8Kernel u8s8_gemm_neon{"u8s8_gemm_2x16c4_neon",
                                 run,
                                 nullptr};
 
-const U8S8Helpers u8s8_helpers_neon{OutputStageLoops<Lanes>::store_for, any_above};
+bool any_above_neon(const std::uint8_t* a, std::int64_t n, std::int32_t limit) {
+  uint8x16_t most = vdupq_n_u8(0);
+  std::int64_t i = 0;
+  for (; i + 16 <= n; i += 16) most = vmaxq_u8(most, vld1q_u8(a + i));
+  bool above = vmaxvq_u8(most) > limit;
+  for (; i < n; ++i) above |= a[i] > limit;
+  return above;
+}
 
 }  // namespace adze::kernels

@@ -58,13 +58,6 @@ void run(const U8S8Panel& panel) {
   run_panel<ScalarTile, WrappingLanes>(panel);
 }
 
-bool any_above(const std::uint8_t* a, std::int64_t n, std::int32_t limit) {
-  for (std::int64_t i = 0; i < n; ++i) {
-    if (a[i] > limit) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 const U8S8Kernel u8s8_gemm_scalar{"u8s8_gemm_4x16c4_scalar",
@@ -75,6 +68,11 @@ const U8S8Kernel u8s8_gemm_scalar{"u8s8_gemm_4x16c4_scalar",
                                   run,
                                   nullptr};
 
-const U8S8Helpers u8s8_helpers_scalar{OutputStageLoops<WrappingLanes>::store_for, any_above};
+bool any_above_scalar(const std::uint8_t* a, std::int64_t n, std::int32_t limit) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    if (a[i] > limit) return true;
+  }
+  return false;
+}
 
 }  // namespace adze::kernels
