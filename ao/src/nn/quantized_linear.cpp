@@ -146,7 +146,7 @@ std::optional<Value> Linear::run_fused(const OpBase& op, adze::nn::Fused place,
   const bool before = place == adze::nn::Fused::before;
   const OpBase& fitting = before ? static_cast<const OpBase&>(ops::quantize_per_tensor)
                                  : static_cast<const OpBase&>(ops::dequantize);
-  if (&op != &fitting) return std::nullopt;
+  if (&op != &fitting || args.size() != (before ? op.arity() : 1)) return std::nullopt;
   if (layout() != kernels::WeightLayout()) prepack();
   const double out_scale = scale.value().item();
   const auto out_zero_point = zero_point.value().item<std::int64_t>();

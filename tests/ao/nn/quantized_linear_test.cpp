@@ -154,6 +154,9 @@ TEST_CASE("Quantized linear layers take in a quantize before and a dequantize be
     CHECK(out->to_tensor().equal(dequantize(y)));
     CHECK_FALSE(layer->call_fused(ops::dequantize, nn::Fused::before, args).has_value());
     CHECK_FALSE(layer->call_fused(ops::relu, nn::Fused::after, args).has_value());
+    // Too few arguments: the calls one by one say so.
+    CHECK_FALSE(layer->call_fused(ops::quantize_per_tensor, nn::Fused::before, args).has_value());
+    CHECK_FALSE(layer->call_fused(ops::dequantize, nn::Fused::after, {}).has_value());
   }
   const std::vector<Value> args = {f};
   CHECK_FALSE(nnq::dynamic::Linear(w, bias)
