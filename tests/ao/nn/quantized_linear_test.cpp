@@ -1,4 +1,5 @@
 #include <fstream>
+#include <limits>
 
 #include <nlohmann/json.hpp>
 
@@ -6,6 +7,7 @@
 #include "adze/ao/nn/quantized/linear.h"
 #include "adze/ao/nn/quantized/reference/linear.h"
 #include "adze/ao/nn/sparse/quantized/linear.h"
+#include "adze/fx/graph_module.h"
 
 #include "ao/composability_support.h"
 #include "support/catch.h"
@@ -162,6 +164,30 @@ TEST_CASE("Quantized linear layers take in a quantize before and a dequantize be
   CHECK_FALSE(nnq::dynamic::Linear(w, bias)
                   .call_fused(ops::dequantize, nn::Fused::after, args)
                   .has_value());
+}
+
+TEST_CASE("A graph around an int8 layer gives what its steps give, and names the one that fails",
+          "[ao][linear][errors]") {
+  Generator g(6);
+  const Tensor w = quantize_per_tensor(randn({32, 16}, &g), 0.02, 0, qint8);
+  nnq::Linear layer(w, randn({32}, &g), .5, 90);
+  auto net = nn::make<nn::Sequential>(layer);
+  fx::Graph graph;
+  fx::Node& q = graph.call_function(ops::quantize_per_tensor,
+                                    {graph.placeholder("x"), 0.03, std::int64_t{120}, quint8});
+  graph.output(graph.call_function(ops::dequantize, {graph.call_module("0", {q})}));
+  fx::GraphModule gm(*net, std::move(graph));
+  Tensor x = randn({9, 16}, &g);
+  const Tensor y = dequantize(layer(quantize_per_tensor(x, 0.03, 120, quint8)));
+  CHECK(gm(x).equal(y));
+  CHECK(gm(x[0].reshape({1, 16})).equal(y[0].reshape({1, 32})));
+  CHECK(gm(zeros({0, 16})).sizes() == Shape{0, 32});
+  x.mutable_data<float>()[20] = std::numeric_limits<float>::infinity();
+  CHECK(error_of([&] { gm(x); }).starts_with("quantize_per_tensor: quantize_per_tensor: "));
+  CHECK_THAT(error_of([&] {
+               gm(zeros({2, 15}));
+             }),
+             ContainsSubstring("0: ") && ContainsSubstring("expects 16 input features"));
 }
 
 TEST_CASE("Quantized linear names what does not fit", "[ao][linear][errors]") {
