@@ -39,20 +39,40 @@ struct Floats {
 
 using Tiles = F32Tiles<Floats, most_rows, vectors_for>;
 
-/// Eight rows of a matrix.
-struct Rows {
-  const float* x;
-  std::int64_t ld;
-  const float* operator()(int row) const { return x + row * ld; }
+/// Where the next elements of eight rows of a matrix are.
+class Rows {
+ public:
+  Rows() = default;
+  Rows(const float* x, std::int64_t ld, std::int64_t) : x_{x, x + 4 * ld}, ld_(ld) {}
+  // Four rows to a pointer, so that all addresses of a loop fit into registers.
+  template <int row>
+  const float* at(Index<row>) const {
+    return x_[row / 4] + row % 4 * ld_;
+  }
+  void advance(std::int64_t count) {
+    x_[0] += count;
+    x_[1] += count;
+  }
+
+ private:
+  const float* x_[2];
+  std::int64_t ld_;
 };
 
 /// The same with the last of `count` rows in place of those that do not exist.
-struct FewRows {
-  const float* row[8];
+class FewRows {
+ public:
+  FewRows() = default;
   FewRows(const float* x, std::int64_t ld, std::int64_t count) {
-    for (int i = 0; i < 8; ++i) row[i] = x + (i < count ? i : count - 1) * ld;
+    for (int i = 0; i < 8; ++i) row_[i] = x + (i < count ? i : count - 1) * ld;
   }
-  const float* operator()(int i) const { return row[i]; }
+  const float* at(int row) const { return row_[row]; }
+  void advance(std::int64_t count) {
+    for (const float*& row : row_) row += count;
+  }
+
+ private:
+  const float* row_[8];
 };
 
 /// The first, or all of 4 numbers from x on.
@@ -67,15 +87,15 @@ struct FirstOfFour {
   __m128 operator()(const float* x) const { return _mm_maskload_ps(x, lanes); }
 };
 
-/// 8 × 8: r[q] takes element p + q of each of the 8 rows, read by `first` (q < 4) and `second`.
+/// 8 × 8: r[q] takes element q of each of the 8 rows, read by `first` (q < 4) and `second`.
 template <class R, class Read>
-[[gnu::always_inline]] inline void load_transposed(const R& rows, std::int64_t p, Read first,
-                                                   Read second, __m256 (&r)[8]) {
+[[gnu::always_inline]] inline void load_transposed(const R& rows, Read first, Read second,
+                                                   __m256 (&r)[8]) {
   __m256 s[8];
   // Halves of rows j and j + 4 side by side, so that all later steps stay within 128 bits.
   unroll<4>([&](auto j) __attribute__((always_inline)) {
-    const float* low = rows(j) + p;
-    const float* high = rows(j + 4) + p;
+    const float* low = rows.at(j);
+    const float* high = rows.at(Index<j + 4>{});
     r[j] = _mm256_insertf128_ps(_mm256_castps128_ps256(first(low)), first(high), 1);
     r[j + 4] = _mm256_insertf128_ps(_mm256_castps128_ps256(second(low + 4)), second(high + 4), 1);
   });
@@ -92,29 +112,29 @@ template <class R, class Read>
 }
 
 template <class R>
-[[gnu::always_inline]] inline void load_transposed(const R& rows, std::int64_t p, __m256 (&r)[8]) {
-  load_transposed(rows, p, Four{}, Four{}, r);
+[[gnu::always_inline]] inline void load_transposed(const R& rows, __m256 (&r)[8]) {
+  load_transposed(rows, Four{}, Four{}, r);
 }
 
 /// The same for the last `count` < 8 elements of the rows.
 template <class R>
-[[gnu::always_inline]] inline void load_last_transposed(const R& rows, std::int64_t p,
-                                                        std::int64_t count, __m256 (&r)[8]) {
-  load_transposed(rows, p, FirstOfFour(count), FirstOfFour(count - 4), r);
+[[gnu::always_inline]] inline void load_last_transposed(const R& rows, std::int64_t count,
+                                                        __m256 (&r)[8]) {
+  load_transposed(rows, FirstOfFour(count), FirstOfFour(count - 4), r);
 }
 
 /// 8 of the 16 columns of a group.
 template <class R>
-void transpose8(const R& rows, std::int64_t k, float* out) {
+void transpose8(R rows, std::int64_t k, float* out) {
   __m256 r[8];
   std::int64_t p = 0;
-  for (; p + 8 <= k; p += 8) {
-    load_transposed(rows, p, r);
+  for (; p + 8 <= k; p += 8, rows.advance(8)) {
+    load_transposed(rows, r);
     unroll<8>([&](auto q)
                   __attribute__((always_inline)) { _mm256_store_ps(out + (p + q) * 16, r[q]); });
   }
   if (p == k) return;
-  load_last_transposed(rows, p, k - p, r);
+  load_last_transposed(rows, k - p, r);
   unroll<7>([&](auto q) __attribute__((always_inline)) {
     if (p + q < k) _mm256_store_ps(out + (p + q) * 16, r[q]);
   });
@@ -129,64 +149,80 @@ void copy(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t k, floa
   }
 }
 
+// Registers of columns of a tile that reads b by columns: at least 4 independent sums.
 constexpr int by_columns_vectors(int rows) {
   return rows == 1 ? 4 : 2;
 }
 
+// Columns a multiple of 2 KiB apart meet in few sets of the L1 cache, each of which holds 8 lines.
+// Then there are two groups of them, at different places of their columns.
+constexpr std::int64_t clashing_stride = 512;
+
 /// The product for a b of which the columns are contiguous, transposed in registers on the way. The
-/// columns are Rows or, if there are fewer than 8, FewRows.
-template <int MR, int NV, class R>
+/// columns are Rows or, if there are fewer than 8, FewRows. Each group of 8 columns is `lead`
+/// elements ahead of the next one, a multiple of 8; k is at least NV * lead.
+template <int MR, int NV, class R, int lead>
 void tile_by_columns(const F32Tile& t) {
   Tiles::Sums<MR, NV> sums;
   sums.begin(t);
-  const auto columns_of = [&](int j) __attribute__((always_inline)) {
-    const float* b = t.b + 8 * j * t.b_column;
-    if constexpr (sizeof(R) == sizeof(Rows)) {
-      return R{b, t.b_column};
-    } else {
-      return R(b, t.b_column, t.columns);
-    }
-  };
-  const auto few = columns_of(0);
-  const auto add = [&](std::int64_t p, int j, __m256 columns) __attribute__((always_inline)) {
+  R columns[NV];
+  unroll<NV>([&](auto j) __attribute__((always_inline)) {
+    columns[j] = R(t.b + 8 * j * t.b_column, t.b_column, t.columns - 8 * j);
+  });
+  const auto add = [&](auto j, const float* a, __m256 values) __attribute__((always_inline)) {
     unroll<MR>([&](auto i) __attribute__((always_inline)) {
-      const __m256 value = _mm256_broadcast_ss(t.a + i * t.a_row + p * t.a_step);
-      sums.v[i][j] = _mm256_fmadd_ps(value, columns, sums.v[i][j]);
+      sums.v[i][j] = _mm256_fmadd_ps(_mm256_broadcast_ss(a + i * t.a_row), values, sums.v[i][j]);
     });
   };
-  const auto columns_or_few = [&](int j) __attribute__((always_inline)) {
-    if constexpr (NV == 1) {
-      return few;
-    } else {
-      return columns_of(j);
-    }
+  const auto add8 = [&](auto j, std::int64_t p) __attribute__((always_inline)) {
+    __m256 values[8];
+    load_transposed(columns[j], values);
+    columns[j].advance(8);
+    unroll<8>([&](auto q) __attribute__((always_inline)) { add(j, t.a + p + q, values[q]); });
   };
-  const auto add8 = [&](std::int64_t p, int j) __attribute__((always_inline)) {
-    __m256 columns[8];
-    load_transposed(columns_or_few(j), p, columns);
-    unroll<8>([&](auto q) __attribute__((always_inline)) { add(p + q, j, columns[q]); });
-  };
+  const auto ahead = [](int j) { return lead * (NV - 1 - j); };
+
+  if constexpr (lead > 0) {
+    unroll<NV - 1>([&](auto j) __attribute__((always_inline)) {
+      for (std::int64_t p = 0; p < ahead(j); p += 8) add8(j, p);
+    });
+  }
   std::int64_t p = 0;
-  for (; p + 8 <= t.k; p += 8) {
-    unroll<NV>([&](auto j) __attribute__((always_inline)) { add8(p, j); });
+  for (; p + ahead(0) + 8 <= t.k; p += 8) {
+    unroll<NV>([&](auto j) __attribute__((always_inline)) { add8(j, p + ahead(j)); });
   }
-  if (p < t.k) {
-    unroll<NV>([&](auto j) __attribute__((always_inline)) {
-      __m256 columns[8];
-      load_last_transposed(columns_or_few(j), p, t.k - p, columns);
-      unroll<7>([&](auto q) __attribute__((always_inline)) {
-        if (p + q < t.k) add(p + q, j, columns[q]);
-      });
+  unroll<NV>([&](auto j) __attribute__((always_inline)) {
+    std::int64_t from = p + ahead(j);
+    if constexpr (lead > 0) {
+      for (; from + 8 <= t.k; from += 8) add8(j, from);
+    }
+    if (from == t.k) return;
+    __m256 values[8];
+    load_last_transposed(columns[j], t.k - from, values);
+    unroll<7>([&](auto q) __attribute__((always_inline)) {
+      if (from + q < t.k) add(j, t.a + from + q, values[q]);
     });
-  }
+  });
   sums.end(t);
 }
 
 template <int MR>
 void choose_width_by_columns(const F32Tile& t) {
   constexpr int NV = by_columns_vectors(MR);
-  if (t.columns == 8 * NV) return tile_by_columns<MR, NV, Rows>(t);
-  return t.columns == 8 ? tile_by_columns<MR, 1, Rows>(t) : tile_by_columns<MR, 1, FewRows>(t);
+  if (t.columns < 8) return tile_by_columns<MR, 1, FewRows, 0>(t);
+  if (t.columns == 8) return tile_by_columns<MR, 1, Rows, 0>(t);
+  constexpr int lead = 32;
+  if (t.b_column % clashing_stride != 0 || t.k < 2 * lead) {
+    return tile_by_columns<MR, NV, Rows, 0>(t);
+  }
+  F32Tile part = t;
+  part.columns = 16;
+  for (int j = 0; j < t.columns; j += 16) {
+    part.b = t.b + j * t.b_column;
+    part.c = t.c + j;
+    part.bias = t.bias != nullptr ? t.bias + j : nullptr;
+    tile_by_columns<MR, 2, Rows, lead>(part);
+  }
 }
 
 }  // namespace
@@ -210,7 +246,7 @@ void f32_transpose_avx2(const float* x, std::int64_t ldx, std::int64_t n, std::i
                         float* out) {
   for (std::int64_t j = 0; j < 16; j += 8) {
     if (n - j >= 8) {
-      transpose8(Rows{x + j * ldx, ldx}, k, out + j);
+      transpose8(Rows(x + j * ldx, ldx, 8), k, out + j);
     } else if (n - j > 0) {
       transpose8(FewRows(x + j * ldx, ldx, n - j), k, out + j);
     }
@@ -226,6 +262,7 @@ const F32Kernel f32_gemm_6x16_avx2{"f32_gemm_6x16_avx2",
                                    48,
                                    nullptr,
                                    Tiles::any,
+                                   Tiles::row,
                                    f32_by_columns_rows_avx2,
                                    f32_by_columns_columns_avx2,
                                    f32_tile_by_columns_avx2,

@@ -43,8 +43,11 @@ struct F32Kernel {
   /// The kernel for products that read a large or packed b more than once; or nullptr.
   const F32Kernel* for_large;
   void (*tile)(const F32Tile& tile);
-  /// A tile that reads b by columns where it is, for few rows of a; it has as many columns as
-  /// by_columns_columns says, or up to 8.
+  /// One row of a and any number of columns of a row-major b, which is read in the order of memory;
+  /// or nullptr. k > 0, `columns` is not used.
+  void (*row)(const F32Tile& tile, std::int64_t n);
+  /// A tile that reads b by columns where it is, for few rows of a, with a_step 1; it has as many
+  /// columns as by_columns_columns says, or up to 8.
   int by_columns_rows;  ///< the most rows of such a tile
   int (*by_columns_columns)(int rows);
   void (*tile_by_columns)(const F32Tile& tile);

@@ -13,13 +13,19 @@ namespace {
 constexpr std::int64_t panel_values = 8192;
 constexpr std::int64_t a_block_rows = 144;
 constexpr std::int64_t b_block_columns = 2048;
+// The same for a row-major b that meets only one block of a: long pieces of rows are read faster.
+constexpr std::int64_t b_block_columns_once = 256;
 // With up to so many rows a large row-major b is read where it is: packing costs more than it
 // gains.
-constexpr std::int64_t few_rows = 12;
+constexpr std::int64_t few_rows = 48;
+// Rows a multiple of 8 KiB apart meet in few sets of the L2 cache, and leave it before the next
+// tile reads them.
+constexpr std::int64_t clashing_step = 2048;
+constexpr std::int64_t few_rows_clashing = 12;
 // Up to 64 × 64 × 64 there are no blocks.
 constexpr std::int64_t small_size = 64;
 constexpr std::int64_t small_b = 64 * 1024;  // values that stay in L2
-// How many k are done at a time for up to 3 rows.
+// How many k are done at a time for the rows of one tile.
 constexpr std::int64_t few_rows_k = 16;
 constexpr std::int64_t few_rows_k_small_b = 256;
 // With up to so many columns, or values of a, a is read where it is.
@@ -48,8 +54,10 @@ bool b_is_small(const F32Product& x) {
 
 /// True if b is best read where it is.
 bool reads_in_place(const F32Kernel& kernel, const F32Product& x) {
-  return x.in_groups() ||
-         (x.b_column == 1 && x.m <= (b_is_small(x) ? kernel.in_place_rows : few_rows));
+  if (x.in_groups()) return true;
+  if (x.b_column != 1) return false;
+  if (b_is_small(x)) return x.m <= kernel.in_place_rows;
+  return x.m <= (x.b_step % clashing_step == 0 ? few_rows_clashing : few_rows);
 }
 
 /// The columns of the panel that begins `left` columns before the end: `width`, or what F32Kernel
@@ -135,7 +143,15 @@ void run_by_columns(const F32Kernel& kernel, const F32Product& x) {
   t.k = x.k;
   t.a = x.a;
   t.a_row = x.a_row;
-  t.a_step = x.a_step;
+  t.a_step = 1;
+  if (x.a_step != 1) {
+    float* rows = a_scratch.get<float>(static_cast<std::size_t>(x.m * x.k));
+    for (std::int64_t i = 0; i < x.m; ++i) {
+      for (std::int64_t p = 0; p < x.k; ++p) rows[i * x.k + p] = x.a[i * x.a_row + p * x.a_step];
+    }
+    t.a = rows;
+    t.a_row = x.k;
+  }
   t.b_column = x.b_column;
   t.ldc = x.ldc;
   t.rows = static_cast<int>(x.m);
@@ -151,6 +167,21 @@ void run_by_columns(const F32Kernel& kernel, const F32Product& x) {
   }
 }
 
+/// The product of one row and a row-major b.
+void run_row(const F32Kernel& kernel, const F32Product& x) {
+  F32Tile t{};
+  t.k = x.k;
+  t.a = x.a;
+  t.a_step = x.a_step;
+  t.b = x.b;
+  t.b_step = x.b_step;
+  t.c = x.c;
+  t.from_zero = !x.options.accumulate;
+  t.bias = x.options.bias;
+  t.relu = x.options.relu;
+  kernel.row(t, x.n);
+}
+
 void run_by_tiles(const F32Kernel& kernel, const F32Product& x) {
   const std::int64_t tile_rows = ceil_div(x.m, ceil_div(x.m, kernel.rows));
   const std::int64_t width = kernel.columns(static_cast<int>(tile_rows));
@@ -161,15 +192,16 @@ void run_by_tiles(const F32Kernel& kernel, const F32Product& x) {
   std::int64_t k_most = panel_values / width;
   if (x.in_groups() && x.m <= kernel.rows) {
     k_most = std::max<std::int64_t>(1, x.k);
-  } else if (!x.in_groups() && !packs_b && x.m <= 3) {
+  } else if (!x.in_groups() && !packs_b && x.m <= kernel.rows) {
     k_most = b_is_small(x) ? few_rows_k_small_b : few_rows_k;
   }
   const std::int64_t k_blocks = std::max<std::int64_t>(1, ceil_div(x.k, k_most));
   const std::int64_t m_blocks = ceil_div(x.m, a_block_rows);
-  // A panel of b that meets only one block of a is packed right before it is used.
-  const bool packs_ahead = packs_b && m_blocks > 1;
-  const std::int64_t n_blocks =
-      packs_ahead || (x.in_groups() && m_blocks > 1) ? ceil_div(x.n, b_block_columns) : 1;
+  // A panel of a transposed b that meets only one block of a is packed right before it is used.
+  const bool packs_ahead = packs_b && (m_blocks > 1 || x.b_column == 1);
+  const std::int64_t n_blocks = m_blocks > 1  ? ceil_div(x.n, b_block_columns)
+                                : packs_ahead ? ceil_div(x.n, b_block_columns_once)
+                                              : 1;
   const std::int64_t n_unit = std::max<std::int64_t>(16, width);
 
   for (std::int64_t nb = 0; nb < n_blocks; ++nb) {
@@ -266,10 +298,11 @@ bool run_small(const F32Kernel& kernel, const F32Product& x) {
 }
 
 void run(const F32Kernel& kernel, const F32Product& x) {
-  // Columns a multiple of 2 KiB apart meet in few lines of the L1 cache.
-  if (!x.in_groups() && x.b_column != 1 && x.m <= kernel.by_columns_rows &&
-      (b_is_small(x) || x.b_column % 512 != 0)) {
+  if (!x.in_groups() && x.b_column != 1 && x.m <= kernel.by_columns_rows) {
     run_by_columns(kernel, x);
+  } else if (kernel.row != nullptr && !x.in_groups() && x.b_column == 1 && x.m == 1 && x.k > 0) {
+    set_last_kernel(kernel.name);
+    run_row(kernel, x);
   } else if (kernel.for_large != nullptr &&
              !(reads_in_place(kernel, x) && (b_is_small(x) || x.m <= kernel.rows))) {
     run(*kernel.for_large, x);

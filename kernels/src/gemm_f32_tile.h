@@ -3,6 +3,7 @@
 /// instruction set.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "gemm_f32_kernel.h"
@@ -140,6 +141,63 @@ struct F32Tiles {
     int v = 0;
     while (width << v < t.columns) ++v;
     table.tiles[t.rows - 1][v][t.a_step == 1](t);
+  }
+
+  /// Adds R products to each of n values of c: x[0] b[0][j] + … + x[R - 1] b[R - 1][j].
+  template <int R>
+  static void row_step(const float* x, std::int64_t x_step, const float* b, std::int64_t b_step,
+                       float* c, std::int64_t n, bool from_zero, const float* bias, bool relu) {
+    F value[R];
+    unroll<R>([&](auto r) __attribute__((always_inline)) { value[r] = V::all(x[r * x_step]); });
+    const float* rows[(R + 3) / 4];
+    unroll<(R + 3) / 4>([&](auto r)
+                            __attribute__((always_inline)) { rows[r] = b + 4 * r * b_step; });
+    const auto step = [&](std::int64_t j, auto nv, auto load, auto store)
+        __attribute__((always_inline)) {
+      F sums[nv];
+      unroll<nv>([&](auto v) __attribute__((always_inline)) {
+        sums[v] = from_zero ? V::all(0.0f) : load(c + j + width * v);
+      });
+      unroll<R>([&](auto r) __attribute__((always_inline)) {
+        unroll<nv>([&](auto v) __attribute__((always_inline)) {
+          sums[v] = V::multiply_add(value[r], load(rows[r / 4] + r % 4 * b_step + j + width * v),
+                                    sums[v]);
+        });
+      });
+      unroll<nv>([&](auto v) __attribute__((always_inline)) {
+        if (bias != nullptr) sums[v] = V::add(sums[v], load(bias + j + width * v));
+        if (relu) sums[v] = V::relu(sums[v]);
+        store(c + j + width * v, sums[v]);
+      });
+    };
+    std::int64_t j = 0;
+    for (; j + 4 * width <= n; j += 4 * width) step(j, Index<4>{}, V::load, V::store);
+    for (; j + width <= n; j += width) step(j, Index<1>{}, V::load, V::store);
+    if (j == n) return;
+    const Part last = V::part(static_cast<int>(n - j));
+    step(
+        j, Index<1>{}, [&](const float* from) { return V::load_part(from, last); },
+        [&](float* to, F sum) { V::store_part(to, last, sum); });
+  }
+
+  /// F32Kernel::row. c collects the sums, a slice that stays in L1 at a time.
+  static void row(const F32Tile& t, std::int64_t n) {
+    constexpr std::int64_t slice = 4096;
+    constexpr int most = 8;
+    for (std::int64_t j = 0; j < n; j += slice) {
+      std::int64_t p = 0;
+      const auto step = [&](auto r) __attribute__((always_inline)) {
+        const bool last = p + r == t.k;
+        row_step<r>(t.a + p * t.a_step, t.a_step, t.b + p * t.b_step + j, t.b_step, t.c + j,
+                    std::min(slice, n - j), p == 0 && t.from_zero,
+                    last && t.bias != nullptr ? t.bias + j : nullptr, last && t.relu);
+        p += r;
+      };
+      while (p + most <= t.k) step(Index<most>{});
+      if (t.k - p >= 4) step(Index<4>{});
+      if (t.k - p >= 2) step(Index<2>{});
+      if (t.k - p >= 1) step(Index<1>{});
+    }
   }
 };
 

@@ -92,6 +92,34 @@ TEST_CASE("the float32 product does not depend on blocks or threads", "[kernels]
   });
 }
 
+TEST_CASE("the float32 product does not depend on how far rows are apart", "[kernels][gemm]") {
+  for_each_isa([](Isa isa) {
+    CAPTURE(name(isa));
+    for (int form = 0; form < 4; ++form) {
+      const bool ta = form % 2 == 1, tb = form / 2 == 1;
+      // Rows of b a multiple of 2 KiB and of 8 KiB apart, with few and many values of each.
+      for (std::int64_t step : {512, 2048}) {
+        for (std::int64_t m : {1, 2, 3, 6, 13, 50}) {
+          for (std::int64_t used : {5, 40, 63, 64, 65, 203, 512}) {
+            const Case x{m,      tb ? 43 : used, tb ? used : 43, ta,         tb,
+                         m == 2, m != 3,         m == 6,         step - used};
+            CAPTURE(form, step, m, used);
+            CHECK(check(x, 5) == "");
+          }
+        }
+      }
+      // More columns than stay in L1, more values than stay in L2.
+      const Case wide{1, 8200, 13, ta, tb, form == 0, form == 1, form == 2, 0};
+      CHECK(check(wide, 6) == "");
+      for (std::int64_t m : {7, 47, 49}) {
+        const Case large{m, 530, 200, ta, tb, form == 0, form == 1, form == 2, 0};
+        CAPTURE(form, m);
+        CHECK(check(large, 7) == "");
+      }
+    }
+  });
+}
+
 TEST_CASE("the float32 product agrees with Eigen within rounding", "[kernels][gemm]") {
   using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   const Eigen::Index m = 37, n = 53, k = 91;
