@@ -15,14 +15,6 @@ thread_local Scratch row_sum_scratch;
 
 }  // namespace
 
-Activations Activations::of_bytes(const std::uint8_t* a, std::int64_t lda, std::int64_t m) {
-  Activations activations;
-  activations.bytes = a;
-  activations.ld = lda;
-  activations.rows = m;
-  return activations;
-}
-
 Activations Activations::of_floats(const float* a, std::int64_t lda, std::int64_t m,
                                    const Affine& params) {
   Activations activations;
@@ -40,9 +32,8 @@ OutputStage with_activations(const OutputStage& stage, const Affine& params) {
   return known;
 }
 
-ActivationBlock readable_block(const Activations& a, std::int64_t row, std::int64_t rows,
-                               std::int64_t k, std::int64_t padded) {
-  if (a.floats == nullptr && k == padded) return {a.bytes + row * a.ld, a.ld};
+ActivationBlock copied_block(const Activations& a, std::int64_t row, std::int64_t rows,
+                             std::int64_t k, std::int64_t padded) {
   auto* out = a_scratch.get<std::uint8_t>(static_cast<std::size_t>(rows * padded));
   for (std::int64_t i = 0; i < rows; ++i) {
     std::uint8_t* to = out + i * padded;

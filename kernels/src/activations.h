@@ -18,7 +18,13 @@ struct Activations {
   std::int64_t ld = 0;
   std::int64_t rows = 0;
 
-  static Activations of_bytes(const std::uint8_t* a, std::int64_t lda, std::int64_t m);
+  static Activations of_bytes(const std::uint8_t* a, std::int64_t lda, std::int64_t m) {
+    Activations x;
+    x.bytes = a;
+    x.ld = lda;
+    x.rows = m;
+    return x;
+  }
   static Activations of_floats(const float* a, std::int64_t lda, std::int64_t m,
                                const Affine& params);
 };
@@ -35,8 +41,13 @@ struct ActivationBlock {
 /// `rows` rows from `row` on, readable up to `padded` >= k inputs, zeros from k on. They stay where
 /// they are if they are 8-bit and k == padded; else they are copied to memory of this thread, which
 /// the next call takes again.
-ActivationBlock readable_block(const Activations& a, std::int64_t row, std::int64_t rows,
-                               std::int64_t k, std::int64_t padded);
+ActivationBlock copied_block(const Activations& a, std::int64_t row, std::int64_t rows,
+                             std::int64_t k, std::int64_t padded);
+inline ActivationBlock readable_block(const Activations& a, std::int64_t row, std::int64_t rows,
+                                      std::int64_t k, std::int64_t padded) {
+  if (a.floats == nullptr && k == padded) return {a.bytes + row * a.ld, a.ld};
+  return copied_block(a, row, rows, k, padded);
+}
 
 /// The sum of each row's k activations, in memory of this thread, which the next call takes again.
 const std::int32_t* row_sums(const ActivationBlock& block, std::int64_t rows, std::int64_t k);

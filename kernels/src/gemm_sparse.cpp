@@ -81,11 +81,7 @@ void fill_in(const OutputStage& from, Call* call) {
   s.plain = &from;
   s.type = from.type;
   s.relu = from.relu;
-  s.zero_point = from.out_zero_point;
-  const std::int32_t lowest =
-      from.relu ? std::max(from.out_min, from.out_zero_point) : from.out_min;
-  s.lowest = static_cast<float>(lowest - from.out_zero_point);
-  s.highest = static_cast<float>(from.out_max - from.out_zero_point);
+  s.bounds = OutputBounds(from);
   s.multipliers = s.bias = nullptr;
   if (from.type != OutputType::s32) {
     s.multipliers = for_channels(from.multipliers, n, padded, floats);
@@ -253,7 +249,7 @@ void run_all(const Activations& a, std::int64_t m, const SparseWeights& weights,
   call.w = &w;
   call.out = static_cast<char*>(out);
   call.ldo = ldo;
-  call.out_bytes = stage.type == OutputType::u8 || stage.type == OutputType::s8 ? 1 : 4;
+  call.out_bytes = output_bytes(stage.type);
   fill_in(stage, &call);
 
   const std::int64_t strips = round_up(w.n, strip) / strip;

@@ -135,8 +135,7 @@ struct SparseFew {
   static void store_row(const SparseJob& x, int r, const std::int32_t* tile, std::int64_t ld,
                         std::int64_t channel, int columns) {
     SparseOutput out = x.out;
-    const bool bytes = out.stage->type == OutputType::u8 || out.stage->type == OutputType::s8;
-    out.out += r * out.ldo * (bytes ? 1 : 4);
+    out.out += r * out.ldo * output_bytes(out.stage->type);
     if (out.row_sums != nullptr) out.row_sums += r;
     x.store(tile, ld, 1, channel, columns, out);
   }

@@ -1,7 +1,10 @@
 #include <cstdint>
 #include <immintrin.h>
+#include <type_traits>
 
 #include "gemm_sparse_kernel.h"
+#include "output_stage.h"
+#include "u8s8_lanes_256.h"
 #include "unroll.h"
 
 namespace adze::kernels {
@@ -35,10 +38,6 @@ void store256(void* p, __m256i x) {
   unroll<8>([&](auto i) __attribute__((always_inline)) { r[i] = s[i]; });
 }
 
-constexpr std::int64_t size_of(OutputType type) {
-  return type == OutputType::u8 || type == OutputType::s8 ? 1 : 4;
-}
-
 /// The output stage for 8 channels.
 template <OutputType type, bool by_row>
 struct Stage {
@@ -49,9 +48,9 @@ struct Stage {
     if constexpr (type != OutputType::s32) {
       multipliers = _mm256_loadu_ps(s.multipliers + channel);
       bias = _mm256_loadu_ps(s.bias + channel);
-      lowest = _mm256_set1_ps(s.lowest);
-      highest = _mm256_set1_ps(s.highest);
-      zero_point = _mm256_set1_epi32(s.zero_point);
+      lowest = _mm256_set1_ps(s.bounds.lowest);
+      highest = _mm256_set1_ps(s.bounds.highest);
+      zero_point = _mm256_set1_epi32(s.bounds.zero_point);
     }
     if constexpr (by_row) w_zero_points = load(s.w_zero_points + channel);
   }
@@ -124,8 +123,8 @@ template <OutputType type, bool by_row, int R>
   unroll<R>([&](auto i) __attribute__((always_inline)) {
     v[i] = stage.value(v[i], by_row ? out.row_sums[row + i] : 0, relu);
   });
-  store_rows<type, R>(v, columns, out.out + (row * out.ldo + channel) * size_of(type),
-                      out.ldo * size_of(type));
+  store_rows<type, R>(v, columns, out.out + (row * out.ldo + channel) * output_bytes(type),
+                      out.ldo * output_bytes(type));
 }
 
 /// 32 bytes from 4 registers of values, in order.
@@ -164,7 +163,7 @@ template <OutputType type, bool by_row>
 void store_tile(const std::int32_t* sums, std::int64_t ld, int rows, std::int64_t channel,
                 int columns, const SparseOutput& to) {
   int c = 0;
-  if constexpr (size_of(type) == 1) {
+  if constexpr (output_bytes(type) == 1) {
     c = store_bytes<type, by_row>(sums, ld, rows, channel, columns, to);
   }
   const SparseOutput out = to;
@@ -185,30 +184,43 @@ void store_tile(const std::int32_t* sums, std::int64_t ld, int rows, std::int64_
   }
 }
 
+struct File;
+using Lanes = U8S8Lanes256<File>;
+
 /// 16 channels of 8 rows, of which `rows` exist: lanes are rows, and only bytes are transposed.
-template <OutputType type>
+/// `small`: the bounds fit, and multipliers and bias are modest.
+template <OutputType type, bool small>
 void store_transposed_bytes(const std::int32_t* sums, std::int64_t ld, int rows,
                             std::int64_t channel, const SparseOutput& to) {
   const SparseOutput out = to;
   const SparseStage s = *to.stage;
-  const __m256 lowest = _mm256_set1_ps(s.lowest), highest = _mm256_set1_ps(s.highest);
-  const __m256i zero_point = _mm256_set1_epi32(s.zero_point);
+  const __m256 lowest = _mm256_set1_ps(s.bounds.lowest), highest = _mm256_set1_ps(s.bounds.highest);
+  const __m256i zero_point = _mm256_set1_epi32(s.bounds.zero_point);
+  const Lanes::Bytes<std::conditional_t<type == OutputType::u8, std::uint8_t, std::int8_t>> bytes(
+      s.bounds);
   const __m256i order = _mm256_broadcastsi128_si256(
       _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
   for (int i = 0; i < rows; i += 8) {
     __m256i z[4];  // 4 rows × 4 channels in each half
     unroll<4>([&](auto j) __attribute__((always_inline)) {
-      __m256i q[4];
+      Lanes::I q[2][2];
       unroll<4>([&](auto c) __attribute__((always_inline)) {
         const __m256 x = _mm256_cvtepi32_ps(load(sums + (4 * j + c) * ld + i));
         __m256 v =
             _mm256_mul_ps(_mm256_add_ps(x, _mm256_broadcast_ss(s.bias + channel + 4 * j + c)),
                           _mm256_broadcast_ss(s.multipliers + channel + 4 * j + c));
-        v = _mm256_and_ps(v, _mm256_cmp_ps(v, v, _CMP_ORD_Q));
-        v = _mm256_min_ps(highest, _mm256_max_ps(lowest, v));
-        q[c] = _mm256_add_epi32(_mm256_cvtps_epi32(v), zero_point);
+        if constexpr (small) {
+          q[c / 2][c % 2].value = _mm256_cvtps_epi32(v);
+        } else {
+          v = _mm256_and_ps(v, _mm256_cmp_ps(v, v, _CMP_ORD_Q));
+          v = _mm256_min_ps(highest, _mm256_max_ps(lowest, v));
+          q[c / 2][c % 2].value = _mm256_add_epi32(_mm256_cvtps_epi32(v), zero_point);
+        }
       });
-      z[j] = _mm256_shuffle_epi8(to_bytes<type>(q[0], q[1], q[2], q[3]), order);
+      const __m256i packed =
+          small ? bytes.pack(q[0], q[1])
+                : to_bytes<type>(q[0][0].value, q[0][1].value, q[1][0].value, q[1][1].value);
+      z[j] = _mm256_shuffle_epi8(packed, order);
     });
     const __m256i a = _mm256_unpacklo_epi32(z[0], z[1]), b = _mm256_unpackhi_epi32(z[0], z[1]);
     const __m256i c = _mm256_unpacklo_epi32(z[2], z[3]), d = _mm256_unpackhi_epi32(z[2], z[3]);
@@ -227,8 +239,18 @@ void store_transposed_bytes(const std::int32_t* sums, std::int64_t ld, int rows,
 template <OutputType type, bool by_row>
 void store_transposed_tile(const std::int32_t* sums, std::int64_t ld, int rows,
                            std::int64_t channel, int columns, const SparseOutput& to) {
-  if constexpr (size_of(type) == 1 && !by_row) {
-    if (columns == 16) return store_transposed_bytes<type>(sums, ld, rows, channel, to);
+  if constexpr (output_bytes(type) == 1 && !by_row) {
+    if (columns == 16) {
+      const SparseStage& s = *to.stage;
+      const __m256 multipliers[] = {_mm256_loadu_ps(s.multipliers + channel),
+                                    _mm256_loadu_ps(s.multipliers + channel + 8)};
+      const __m256 bias[] = {_mm256_loadu_ps(s.bias + channel),
+                             _mm256_loadu_ps(s.bias + channel + 8)};
+      using T = std::conditional_t<type == OutputType::u8, std::uint8_t, std::int8_t>;
+      return s.bounds.fit<T>() && modest<Lanes>(multipliers, bias)
+                 ? store_transposed_bytes<type, true>(sums, ld, rows, channel, to)
+                 : store_transposed_bytes<type, false>(sums, ld, rows, channel, to);
+    }
   }
   const SparseOutput out = to;
   const SparseStage own = *to.stage;

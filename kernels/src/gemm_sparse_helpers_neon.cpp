@@ -21,17 +21,14 @@ void store_rows(const std::int32_t* sums, int row, int rows, std::int64_t channe
   const SparseStage& s = *out.stage;
   U8S8Stage stage;
   stage.relu = s.relu;
-  stage.zero_point = s.zero_point;
-  stage.lowest = s.lowest;
-  stage.highest = s.highest;
+  stage.bounds = s.bounds;
   const bool scaled = s.type != OutputType::s32;
-  const U8S8Stage::Channels channels{
-      scaled ? s.multipliers + channel : zeros, scaled ? s.bias + channel : zeros,
-      s.w_zero_points == nullptr ? nullptr : s.w_zero_points + channel, columns};
-  const std::int64_t size = s.type == OutputType::u8 || s.type == OutputType::s8 ? 1 : 4;
-  Output::store_for(s.type)(stage, channels, sums, rows,
+  stage.last_tile = 0;
+  stage.last = {scaled ? s.multipliers + channel : zeros, scaled ? s.bias + channel : zeros,
+                s.w_zero_points == nullptr ? nullptr : s.w_zero_points + channel, columns};
+  Output::store_for(s.type)(stage, 0, 1, sums, rows, rows,
                             out.row_sums == nullptr ? nullptr : out.row_sums + row,
-                            out.out + (row * out.ldo + channel) * size, out.ldo);
+                            out.out + (row * out.ldo + channel) * output_bytes(s.type), out.ldo);
 }
 
 void store(const std::int32_t* sums, std::int64_t ld, int rows, std::int64_t channel, int columns,

@@ -7,6 +7,8 @@
 #include "adze/kernels/gemm_u8s8.h"
 #include "adze/kernels/isa.h"
 
+#include "output_bounds.h"
+
 namespace adze::kernels {
 
 struct BlockShape;
@@ -53,9 +55,7 @@ constexpr int panel_index_unit = 16;  ///< SparseView::index_unit of units lower
 struct SparseStage {
   OutputType type;
   bool relu;                ///< f32 only
-  std::int32_t zero_point;  ///< u8, s8: added after rounding within lowest..highest
-  float lowest;
-  float highest;
+  OutputBounds bounds;
   const float* multipliers;
   const float* bias;
   const std::int32_t* w_zero_points;  ///< times the row's sum of a: subtracted; or nullptr

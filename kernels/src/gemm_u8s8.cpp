@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <stdexcept>
 #include <string>
 
@@ -50,13 +51,26 @@ const char* why_not(const U8S8Kernel& kernel, const GemmU8S8Problem& problem) {
   return kernel.why_not(problem);
 }
 
+/// The kernels that the active instruction set includes, best first.
+const std::vector<const U8S8Kernel*>& active_kernels() {
+  static const std::vector<std::vector<const U8S8Kernel*>> of_isas = [] {
+    std::vector<std::vector<const U8S8Kernel*>> all;
+    for (Isa isa : all_isas()) {
+      auto& of_isa = all.emplace_back();
+      std::copy_if(std::begin(kernels), std::end(kernels), std::back_inserter(of_isa),
+                   [&](const U8S8Kernel* k) { return includes(isa, k->isa); });
+    }
+    return all;
+  }();
+  return of_isas[static_cast<std::size_t>(active())];
+}
+
 /// The first kernel without a reason against it.
 const U8S8Kernel& pick(const GemmU8S8Problem& problem) {
-  const Isa isa = active();
   const U8S8Kernel* only = forced.load(std::memory_order_relaxed);
-  for (const U8S8Kernel* kernel : kernels) {
+  for (const U8S8Kernel* kernel : active_kernels()) {
     if (only != nullptr && only != kernel) continue;
-    if (includes(isa, kernel->isa) && kernel->why_not(problem) == nullptr) return *kernel;
+    if (kernel->why_not(problem) == nullptr) return *kernel;
   }
   return u8s8_gemm_scalar;
 }
@@ -100,11 +114,7 @@ std::int64_t spread(const PerChannel<T>& from, std::int64_t n, std::int64_t rest
 void prepare(const OutputStage& stage, std::int64_t n, U8S8Stage* s) {
   s->type = stage.type;
   s->relu = stage.relu;
-  s->zero_point = stage.out_zero_point;
-  const std::int32_t lowest =
-      stage.relu ? std::max(stage.out_min, stage.out_zero_point) : stage.out_min;
-  s->lowest = static_cast<float>(lowest - stage.out_zero_point);
-  s->highest = static_cast<float>(stage.out_max - stage.out_zero_point);
+  s->bounds = OutputBounds(stage);
   s->a_zero_point = stage.a_zero_point;
 
   const std::int64_t rest = n % u8s8_columns;
@@ -126,10 +136,6 @@ void prepare(const OutputStage& stage, std::int64_t n, U8S8Stage* s) {
         spread(stage.w_zero_points, n, rest, s->shared_w_zero_points, s->last_w_zero_points,
                &s->w_zero_points, &s->last.w_zero_points);
   }
-}
-
-std::int64_t out_bytes(OutputType type) {
-  return type == OutputType::u8 || type == OutputType::s8 ? 1 : 4;
 }
 
 /// One thread's part of a call: rows [row, row_end) × tiles [tile, tile_end).
@@ -160,7 +166,7 @@ bool all_low(const ActivationBlock& block, std::int64_t rows, std::int64_t k,
 
 void run(const Activations& a, const PackedWeightsData& w, const OutputStage& stage,
          const U8S8Stage& prepared, void* out, std::int64_t ldo, const Part& part) {
-  const std::int64_t size = out_bytes(stage.type);
+  const std::int64_t size = output_bytes(stage.type);
   const std::int64_t all_rows = part.row_end - part.row;
   const std::int64_t most_rows =
       all_rows * w.k <= block_bytes

@@ -48,6 +48,14 @@ struct Rows {
   }
 };
 
+/// Four activations at `a` + k, for all columns.
+[[gnu::always_inline]] inline __m256i four(const std::uint8_t* a, std::int64_t k) {
+  __m256i x;
+  const auto* memory = reinterpret_cast<const std::uint8_t(*)[1 << 30]>(a);
+  asm volatile("vpbroadcastd (%1,%2),%0" : "=x"(x) : "r"(a), "r"(k), "m"(*memory));
+  return x;
+}
+
 [[gnu::always_inline]] inline __m256i ones16() {
   __m256i x;
   asm volatile("vpcmpeqw %0,%0,%0\n\tvpsrlw $15,%0,%0" : "=x"(x));
@@ -214,9 +222,7 @@ template <int MR, int NV, int D>
     __m256i t[MR][NV];
     const auto step = [&](auto first, int d) __attribute__((always_inline)) {
       if constexpr (MR == 1) {
-        Rows here = rows;
-        here.a += at.offsets[d];
-        const __m256i a = here.template four<0>();
+        const __m256i a = four(rows.a, at.offsets[d]);
         unroll<NV>([&](auto v) __attribute__((always_inline)) {
           from_memory<first>(t[0][v], a, at.weights + d * bytes + 32 * v);
         });
@@ -243,10 +249,8 @@ template <int MR, int NV, int D>
 }
 
 template <int MR, int NV>
-void tile(const U8S8Weights& w, const U8S8Windows& tile, const std::uint8_t* a, std::int64_t lda,
-          const std::int32_t* start, std::int32_t* sums) {
-  const Rows rows{a, lda, 3 * lda, 5 * lda};
-  Place at{w.weights + tile.weights, w.offsets + tile.offsets, bytes_ahead(w, MR <= 2)};
+[[gnu::always_inline]] inline void tile(const U8S8Windows& tile, Place at, const Rows& rows,
+                                        const std::int32_t* start, std::int32_t* sums) {
   const auto each = [&](auto&& body) __attribute__((always_inline)) {
     if (tile.deep() != 0) {
       for (int d = u8s8_most_depth; d > 4; --d) body(Index<0>{}, d, tile.count[d]);
@@ -255,6 +259,11 @@ void tile(const U8S8Weights& w, const U8S8Windows& tile, const std::uint8_t* a, 
     body(Index<3>{}, 3, tile.count[3]);
     body(Index<2>{}, 2, tile.count[2]);
   };
+  if constexpr (NV == 1) {
+    unroll<MR>([&](auto i) __attribute__((always_inline)) {
+      store(sums + i * u8s8_columns + 8, _mm256_setzero_si256());
+    });
+  }
   if constexpr (MR <= 2) {
     __m256i s[MR][NV];
     unroll<MR>([&](auto i) __attribute__((always_inline)) {
@@ -280,83 +289,60 @@ void tile(const U8S8Weights& w, const U8S8Windows& tile, const std::uint8_t* a, 
   }
 }
 
-using Tile = void (*)(const U8S8Weights& w, const U8S8Windows& tile, const std::uint8_t* a,
-                      std::int64_t lda, const std::int32_t* start, std::int32_t* sums);
+/// `parts` times MR rows of each tile.
+template <int MR, int NV>
+void block(const U8S8Weights& w, std::int64_t first, int tiles, const std::uint8_t* a,
+           std::int64_t lda, std::int64_t parts, const std::int32_t* start, std::int32_t* sums) {
+  const U8S8Windows* windows = w.windows + first;
+  const std::int8_t* const weights = w.weights;
+  const std::uint16_t* const offsets = w.offsets;
+  const std::int64_t ahead = bytes_ahead(w, MR <= 2);
+  for (; tiles > 0; --tiles, ++windows, start += u8s8_columns) {
+    const Place at{weights + windows->weights, offsets + windows->offsets, ahead};
+    Rows rows{a, lda, 3 * lda, 5 * lda};
+    for (std::int64_t i = parts; i > 0; --i, rows.a += MR * lda, sums += MR * u8s8_columns) {
+      tile<MR, NV>(*windows, at, rows, start, sums);
+    }
+  }
+}
 
-constexpr Tile tiles_16[] = {tile<1, 2>, tile<2, 2>, tile<3, 2>,
-                             tile<4, 2>, tile<5, 2>, tile<6, 2>};
-constexpr Tile tiles_8[] = {tile<1, 1>, tile<2, 1>, tile<3, 1>, tile<4, 1>, tile<5, 1>, tile<6, 1>};
+using Block = void (*)(const U8S8Weights& w, std::int64_t first, int tiles, const std::uint8_t* a,
+                       std::int64_t lda, std::int64_t parts, const std::int32_t* start,
+                       std::int32_t* sums);
+
+constexpr Block blocks_16[] = {block<1, 2>, block<2, 2>, block<3, 2>,
+                               block<4, 2>, block<5, 2>, block<6, 2>};
+constexpr Block blocks_8[] = {block<1, 1>, block<2, 1>, block<3, 1>,
+                              block<4, 1>, block<5, 1>, block<6, 1>};
 
 struct WindowTile {
   static constexpr int rows = 6;
   static constexpr int tiles = 1;
   static constexpr int rows_for(std::int64_t) { return rows; }
 
-  [[gnu::always_inline]] static inline void tile(const U8S8Weights& w, std::int64_t t, int,
-                                                 const std::uint8_t* a, std::int64_t lda,
-                                                 int row_count, const std::int32_t* start,
-                                                 std::int32_t* sums) {
-    const Tile* of_rows = w.tile_columns(t) == u8s8_columns ? tiles_16 : tiles_8;
-    of_rows[row_count - 1](w, w.windows[t], a, lda, start, sums);
+  [[gnu::always_inline]] static inline void block(const U8S8Weights& w, std::int64_t first,
+                                                  int tile_count, const std::uint8_t* a,
+                                                  std::int64_t lda, int row_count,
+                                                  std::int64_t parts, const std::int32_t* start,
+                                                  std::int32_t* sums) {
+    const std::int64_t last = first + tile_count - 1;
+    const bool narrow = w.tile_columns(last) < u8s8_columns;
+    if (narrow) --tile_count;
+    if (tile_count > 0) {
+      blocks_16[row_count - 1](w, first, tile_count, a, lda, parts, start, sums);
+    }
+    if (narrow) {
+      blocks_8[row_count - 1](w, last, 1, a, lda, parts, start + tile_count * u8s8_columns,
+                              sums + tile_count * parts * row_count * u8s8_columns);
+    }
   }
 };
 
 struct File;
 using Lanes = U8S8Lanes256<File>;
 
-/// A panel of MR rows: one tile after the other with as little in between as can be.
-template <int MR>
-void few_rows_panel(const U8S8Panel& p) {
-  using Output = OutputStageLoops<Lanes>;
-  alignas(64) std::int32_t sums[MR * u8s8_columns];
-  alignas(64) std::int32_t start[u8s8_columns] = {};
-  const U8S8Weights& w = *p.weights;
-  const U8S8Stage& stage = *p.stage;
-  const U8S8Store store = Output::store_for(stage.type);
-  const bool bytes = stage.type == OutputType::u8 || stage.type == OutputType::s8;
-  const std::int64_t step = u8s8_columns * (bytes ? 1 : 4);
-  const std::int32_t* weight_sums = w.sums + p.tile * u8s8_columns;
-  const U8S8Windows* windows = w.windows + p.tile;
-  auto* out = static_cast<char*>(p.out) + p.tile * step;
-  U8S8Stage::Channels channels = stage.channels(p.tile);
-  for (std::int64_t t = p.tile; t < p.tile_end; ++t) {
-    if (t == stage.last_tile) {
-      channels = stage.last;
-      for (std::int32_t& x : sums) x = 0;  // the tile may have 8 columns
-    }
-    if (stage.a_zero_point != 0) Output::start(stage, channels, w.k, weight_sums, start);
-    if (w.tile_columns(t) == u8s8_columns) {
-      tile<MR, 2>(w, *windows, p.a, p.lda, start, sums);
-    } else {
-      tile<MR, 1>(w, *windows, p.a, p.lda, start, sums);
-    }
-    store(stage, channels, sums, MR, p.row_sums, out, p.ldo);
-    ++windows;
-    weight_sums += u8s8_columns;
-    out += step;
-    channels.multipliers += stage.multipliers_step;
-    channels.bias += stage.bias_step;
-    if (channels.w_zero_points != nullptr) channels.w_zero_points += stage.w_zero_points_step;
-  }
-}
-
 void run(const U8S8Panel& panel) {
-  switch (panel.rows) {
-    case 1:
-      return few_rows_panel<1>(panel);
-    case 2:
-      return few_rows_panel<2>(panel);
-    case 3:
-      return few_rows_panel<3>(panel);
-    case 4:
-      return few_rows_panel<4>(panel);
-    case 5:
-      return few_rows_panel<5>(panel);
-    case 6:
-      return few_rows_panel<6>(panel);
-    default:
-      return run_panel<WindowTile, Lanes>(panel);
-  }
+  run_panel<WindowTile, Lanes>(panel);
 }
 
 const char* why_not(const GemmU8S8Problem& problem) {

@@ -7,6 +7,7 @@
 #include "adze/kernels/gemm_u8s8.h"
 #include "adze/kernels/isa.h"
 
+#include "output_bounds.h"
 #include "u8s8_orders.h"
 
 namespace adze::kernels {
@@ -30,9 +31,7 @@ struct U8S8Stage {
 
   OutputType type;
   bool relu;                ///< f32 only
-  std::int32_t zero_point;  ///< u8, s8: added after rounding within lowest..highest
-  float lowest;
-  float highest;
+  OutputBounds bounds;
   std::int32_t a_zero_point;
 
   const float* multipliers;
@@ -89,10 +88,11 @@ extern const U8S8Kernel u8s8_gemm_neondot;
 /// The order that the best kernel for activations up to 127 reads.
 U8S8Order preferred_order(std::int64_t n, std::int64_t k);
 
-/// Takes rows of 16 sums to `out`, where rows are `ldo` elements apart; each sum less its row_sum
-/// times the zero point of the weights if `row_sums` is given.
-using U8S8Store = void (*)(const U8S8Stage& stage, const U8S8Stage::Channels& channels,
-                           const std::int32_t* sums, std::int64_t rows,
+/// Takes rows of 16 sums of tiles [tile, tile_end), those of two tiles `tile_rows` rows apart, to
+/// `out`, where rows are `ldo` elements apart; each sum less its row_sum times the zero point of
+/// the weights if `row_sums` is given.
+using U8S8Store = void (*)(const U8S8Stage& stage, std::int64_t tile, std::int64_t tile_end,
+                           const std::int32_t* sums, std::int64_t tile_rows, std::int64_t rows,
                            const std::int32_t* row_sums, void* out, std::int64_t ldo);
 
 /// True if one of n bytes is above `limit`.

@@ -176,8 +176,7 @@ void run(const U8S8Panel& p) {
   alignas(64) std::int32_t by_row[most_rows * u8s8_columns];
   const U8S8Weights& w = *p.weights;
   const U8S8Store store_rows = Output::store_for(p.stage->type);
-  const bool bytes = p.stage->type == OutputType::u8 || p.stage->type == OutputType::s8;
-  const std::int64_t size = bytes ? 1 : 4;
+  const std::int64_t size = output_bytes(p.stage->type);
 
   std::int64_t parts = (p.rows + most_rows - 1) / most_rows;
   for (std::int64_t row = 0; row < p.rows; --parts) {
@@ -187,14 +186,14 @@ void run(const U8S8Panel& p) {
     const int vectors = (rows + 7) / 8;
     interleave(p.a + row * p.lda, p.lda, rows, w.k, p.scratch);
     for (std::int64_t t = p.tile; t < p.tile_end; ++t) {
-      const U8S8Stage::Channels channels = p.stage->channels(t);
-      Output::start(*p.stage, channels, w.k, w.sums + t * u8s8_columns, start);
+      const int columns = p.stage->channels(t).columns;
+      Output::start(*p.stage, w, t, 1, start);
       for (int c = 0; c < u8s8_columns; ++c) {
         for (int v = 0; v < vectors; ++v) {
           store(by_channel + c * most_rows + 8 * v, _mm256_set1_epi32(start[c]));
         }
       }
-      for (int c = 0; c < channels.columns; c += 2) {
+      for (int c = 0; c < columns; c += 2) {
         pairs[vectors - 1](w, (t * u8s8_columns + c) / 2, p.scratch, by_channel + c * most_rows);
       }
       for (int v = 0; v < vectors; ++v) {
@@ -205,7 +204,7 @@ void run(const U8S8Panel& p) {
           for (int i = 0; i < 8; ++i) store(by_row + (8 * v + i) * u8s8_columns + c, x[i]);
         }
       }
-      store_rows(*p.stage, channels, by_row, rows,
+      store_rows(*p.stage, t, t + 1, by_row, most_rows, rows,
                  p.row_sums == nullptr ? nullptr : p.row_sums + row,
                  static_cast<char*>(p.out) + (row * p.ldo + t * u8s8_columns) * size, p.ldo);
     }

@@ -103,6 +103,10 @@ void tile_of(const Groups& groups, const std::int16_t* a, std::int64_t lda,
              const std::int32_t* start, std::int32_t* sums) {
   if (groups.bytes < u8s8_group_bytes) {
     part<MR, 2>(groups, 0, a, lda, start, sums);
+    unroll<MR>([&](auto i) __attribute__((always_inline)) {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums + i * u8s8_columns + 8),
+                          _mm256_setzero_si256());
+    });
   } else if constexpr (MR <= 3) {
     part<MR, 4>(groups, 0, a, lda, start, sums);
   } else {

@@ -213,17 +213,13 @@ void PackedWeightsData::pack(const std::int8_t* w, std::int64_t ldw, U8S8Order o
   ready_[i].store(packed_[i].get(), std::memory_order_release);
 }
 
-const U8S8Weights& PackedWeightsData::in(U8S8Order order) const {
+const U8S8Weights& PackedWeightsData::make(U8S8Order order) const {
   const auto i = static_cast<std::size_t>(order);
-  const PackedOrder* ready = ready_[i].load(std::memory_order_acquire);
-  if (ready == nullptr) {
-    std::vector<std::int8_t> w(static_cast<std::size_t>(n * k));
-    unpack(w.data(), k);
-    const std::lock_guard lock(mutex_);
-    if (packed_[i] == nullptr) pack(w.data(), k, order);
-    ready = packed_[i].get();
-  }
-  return ready->view;
+  std::vector<std::int8_t> w(static_cast<std::size_t>(n * k));
+  unpack(w.data(), k);
+  const std::lock_guard lock(mutex_);
+  if (packed_[i] == nullptr) pack(w.data(), k, order);
+  return packed_[i]->view;
 }
 
 std::int64_t PackedWeightsData::bytes() const {

@@ -47,7 +47,11 @@ class PackedWeightsData {
   PackedWeightsData(const std::int8_t* w, std::int64_t n, std::int64_t k, std::int64_t ldw);
 
   /// The weights in this order, which is made if it is not there yet.
-  const U8S8Weights& in(U8S8Order order) const;
+  const U8S8Weights& in(U8S8Order order) const {
+    const auto i = static_cast<std::size_t>(order);
+    const PackedOrder* ready = ready_[i].load(std::memory_order_acquire);
+    return ready != nullptr ? ready->view : make(order);
+  }
   std::int64_t bytes() const;
   void unpack(std::int8_t* w, std::int64_t ldw) const;
 
@@ -57,6 +61,7 @@ class PackedWeightsData {
   PackedBytes sums;  ///< int32, one for each channel, zeros up to a multiple of 16
 
  private:
+  const U8S8Weights& make(U8S8Order order) const;
   void pack(const std::int8_t* w, std::int64_t ldw, U8S8Order order) const;
 
   mutable std::mutex mutex_;

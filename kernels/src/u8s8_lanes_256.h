@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <immintrin.h>
 
+#include "output_bounds.h"
+
 namespace adze::kernels {
 
 /// See ScalarLanes. `File` is a type without a linkage of its own, so that the functions of files
@@ -48,6 +50,50 @@ struct U8S8Lanes256 {
     const __m256i y = words(x, z);
     put(p, _mm_packs_epi16(_mm256_castsi256_si128(y), _mm256_extracti128_si256(y, 1)));
   }
+
+  /// Rounded values, 16 to a row, to bytes T; the bounds fit T.
+  template <class T>
+  class Bytes {
+   public:
+    [[gnu::always_inline]] explicit Bytes(const OutputBounds& bounds)
+        : zero_point_(_mm256_set1_epi16(static_cast<short>(bounds.zero_point))),
+          lowest_(_mm256_set1_epi8(static_cast<char>(bounds.out_min))),
+          highest_(_mm256_set1_epi8(static_cast<char>(bounds.out_max))) {}
+
+    [[gnu::always_inline]] void store(const I (&x)[2], T* to) const {
+      const __m256i y = words(x);
+      // Columns 0-3, 4-7 of the low words, 8-11, 12-15 of the high ones.
+      const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to),
+                       _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(bytes(y, y), order)));
+    }
+    [[gnu::always_inline]] void store(const I (&x)[2], const I (&y)[2], T* to, T* next) const {
+      const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+      const __m256i both = _mm256_permutevar8x32_epi32(pack(x, y), order);
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_castsi256_si128(both));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(next), _mm256_extracti128_si256(both, 1));
+    }
+
+    /// 0-3 of x[0], x[1], y[0] and y[1] in the low 128 bits, 4-7 in the high ones.
+    [[gnu::always_inline]] __m256i pack(const I (&x)[2], const I (&y)[2]) const {
+      return bytes(words(x), words(y));
+    }
+
+   private:
+    // Saturation on the way leaves values beyond the bounds there.
+    [[gnu::always_inline]] __m256i words(const I (&x)[2]) const {
+      return _mm256_adds_epi16(_mm256_packs_epi32(x[0].value, x[1].value), zero_point_);
+    }
+    [[gnu::always_inline]] __m256i bytes(__m256i x, __m256i y) const {
+      if constexpr (static_cast<T>(-1) > 0) {
+        return _mm256_min_epu8(_mm256_max_epu8(_mm256_packus_epi16(x, y), lowest_), highest_);
+      } else {
+        return _mm256_min_epi8(_mm256_max_epi8(_mm256_packs_epi16(x, y), lowest_), highest_);
+      }
+    }
+
+    __m256i zero_point_, lowest_, highest_;
+  };
 
  private:
   static __m256i words(const I (&x)[2], std::int32_t z) {

@@ -264,7 +264,7 @@ TEST_CASE("float activations of a sparse product are quantized while they are re
       quantize(a.data(), static_cast<std::int64_t>(a.size()), affine, q.data());
       OutputStage stage = in.stage;
       stage.a_zero_point = affine.zero_point;
-      const std::size_t bytes = static_cast<std::size_t>(x.m * in.ldo) * out_size(x.type);
+      const std::size_t bytes = static_cast<std::size_t>(x.m * in.ldo * output_bytes(x.type));
       std::vector<std::uint8_t> expected(bytes), actual(bytes);
       gemm_u8s8(q.data(), in.lda, x.m, packed, stage, expected.data(), in.ldo);
       stage.a_zero_point = 77;  // not used

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -61,11 +62,29 @@ struct ProductInputs {
     stage.out_min = s8 ? -128 : 0;
     stage.out_max = s8 ? 127 : numbers.coin() ? 255 : 127;
     stage.out_zero_point = numbers.integer(stage.out_min, stage.out_max);
+    if (numbers.integer(0, 3) == 0) make_unusual(numbers);
   }
   ProductInputs(const ProductInputs&) = delete;
   ProductInputs& operator=(const ProductInputs&) = delete;
 
  private:
+  /// Some multipliers and bias that give values beyond int32, infinite ones or NaN; zero points
+  /// that 16 bits do not hold together with a value.
+  void make_unusual(Numbers& numbers) {
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    const float special[] = {0.0f,  -0.0f, 0.4f,  0.6f,     -0.6f,
+                             1e9f,  -1e9f, 1e30f, infinity, std::numeric_limits<float>::quiet_NaN(),
+                             1e-40f};
+    // What NaN a float result is differs between instructions.
+    const int most = stage.type == OutputType::f32 ? 7 : 10;
+    for (std::vector<float>* values : {&multipliers, &bias}) {
+      for (float& x : *values) {
+        if (numbers.integer(0, 7) == 0) x = special[numbers.integer(0, most)];
+      }
+    }
+    if (numbers.coin()) stage.out_zero_point = -numbers.integer(16380, 40000);
+  }
+
   void shape(Values values, Numbers& numbers) {
     switch (values) {
       case Values::random:
@@ -99,10 +118,6 @@ struct ProductInputs {
   }
 };
 
-inline std::size_t out_size(OutputType type) {
-  return type == OutputType::u8 || type == OutputType::s8 ? 1 : 4;
-}
-
 /// Where run(a, stage, out) differs from the reference on the active instruction set, or nothing.
 /// Every array ends where a forbidden page begins.
 template <class Run>
@@ -117,7 +132,7 @@ std::string difference_from_reference(const ProductCase& x, const ProductInputs&
   if (stage.bias.data != nullptr) stage.bias.data = bias.data();
   if (stage.w_zero_points.data != nullptr) stage.w_zero_points.data = w_zero_points.data();
   const std::vector<std::uint8_t> before(
-      static_cast<std::size_t>(last_row * in.ldo + x.n) * out_size(x.type), 0xee);
+      static_cast<std::size_t>((last_row * in.ldo + x.n) * output_bytes(x.type)), 0xee);
   const Guarded expected(before), actual(before);
   reference::gemm_u8s8(a.data(), in.lda, x.m, in.w.data(), in.ldw, x.n, x.k, stage, expected.data(),
                        in.ldo);

@@ -107,7 +107,7 @@ U8S8Data::U8S8Data(const Problem& p, AlignedVector<std::int8_t> weights,
       w_(std::move(weights)),
       multipliers_(count(p.n, 1)),
       bias_(count(p.n, 1)),
-      element_(type == OutputType::u8 || type == OutputType::s8 ? 1 : 4),
+      element_(output_bytes(type)),
       out_(count(p.m, p.n) * element_),
       reference_(p, count(p.n, 1) * element_, [this](std::int64_t row, void* to) {
         const Problem& size = problem_;

@@ -56,6 +56,11 @@ class PackedWeights {
 
 enum class OutputType : std::uint8_t { u8, s8, s32, f32 };
 
+/// Bytes of a value.
+constexpr std::int64_t output_bytes(OutputType type) {
+  return type == OutputType::u8 || type == OutputType::s8 ? 1 : 4;
+}
+
 /// What happens to each 32-bit sum before it is stored. Pointers must stay valid during the call.
 ///
 /// acc = sum over k of (a - a_zero_point) * (w - w_zero_points[c]), exact in int32 (modulo 2³²
