@@ -1,6 +1,5 @@
 #include <cstdint>
 #include <immintrin.h>
-#include <type_traits>
 
 #include "gemm_sparse_kernel.h"
 #include "output_stage.h"
@@ -187,6 +186,15 @@ void store_tile(const std::int32_t* sums, std::int64_t ld, int rows, std::int64_
 struct File;
 using Lanes = U8S8Lanes256<File>;
 
+template <OutputType>
+struct Byte {
+  using Type = std::uint8_t;
+};
+template <>
+struct Byte<OutputType::s8> {
+  using Type = std::int8_t;
+};
+
 /// 16 channels of 8 rows, of which `rows` exist: lanes are rows, and only bytes are transposed.
 /// `small`: the bounds fit, and multipliers and bias are modest.
 template <OutputType type, bool small>
@@ -196,8 +204,7 @@ void store_transposed_bytes(const std::int32_t* sums, std::int64_t ld, int rows,
   const SparseStage s = *to.stage;
   const __m256 lowest = _mm256_set1_ps(s.bounds.lowest), highest = _mm256_set1_ps(s.bounds.highest);
   const __m256i zero_point = _mm256_set1_epi32(s.bounds.zero_point);
-  const Lanes::Bytes<std::conditional_t<type == OutputType::u8, std::uint8_t, std::int8_t>> bytes(
-      s.bounds);
+  const Lanes::Bytes<typename Byte<type>::Type> bytes(s.bounds);
   const __m256i order = _mm256_broadcastsi128_si256(
       _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
   for (int i = 0; i < rows; i += 8) {
@@ -246,8 +253,7 @@ void store_transposed_tile(const std::int32_t* sums, std::int64_t ld, int rows,
                                     _mm256_loadu_ps(s.multipliers + channel + 8)};
       const __m256 bias[] = {_mm256_loadu_ps(s.bias + channel),
                              _mm256_loadu_ps(s.bias + channel + 8)};
-      using T = std::conditional_t<type == OutputType::u8, std::uint8_t, std::int8_t>;
-      return s.bounds.fit<T>() && modest<Lanes>(multipliers, bias)
+      return s.bounds.fit<typename Byte<type>::Type>() && modest<Lanes>(multipliers, bias)
                  ? store_transposed_bytes<type, true>(sums, ld, rows, channel, to)
                  : store_transposed_bytes<type, false>(sums, ld, rows, channel, to);
     }
