@@ -357,5 +357,8 @@ TEST_CASE("adze-bench refuses wrong input with one line", "[tools][bench]") {
              ContainsSubstring("--peer eigen can only be compared with --op f32"));
   CHECK_THAT(refused("gemm --op f32s8 --peer eigen m=1 n=1 k=1"),
              ContainsSubstring("--peer eigen can only be compared with --op f32"));
+  CHECK_THAT(refused("gemm --op f32 --peer xnnpack m=1 n=1 k=1"),
+             ContainsSubstring("--peer xnnpack was not compiled in (CMake: ") ||
+                 ContainsSubstring("--peer xnnpack can only be compared with --op u8s8"));
 }
 #endif

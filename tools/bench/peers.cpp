@@ -4,7 +4,7 @@
 
 namespace adze::bench {
 
-extern const Peer peer_eigen, peer_openblas, peer_onednn, peer_fbgemm;
+extern const Peer peer_eigen, peer_openblas, peer_onednn, peer_fbgemm, peer_xnnpack;
 
 const std::vector<const Peer*>& all_peers() {
   static const std::vector<const Peer*> peers = {
@@ -17,6 +17,9 @@ const std::vector<const Peer*>& all_peers() {
 #endif
 #ifdef ADZE_BENCH_FBGEMM
       &peer_fbgemm,
+#endif
+#ifdef ADZE_BENCH_XNNPACK
+      &peer_xnnpack,
 #endif
   };
   return peers;
@@ -42,7 +45,7 @@ const Peer& find_peer(const std::string& name, const std::string& op) {
                       : peer->u8s8 == nullptr ? "f32"
                                               : "u8s8 or f32"));
   }
-  for (const char* known : {"eigen", "openblas", "onednn", "fbgemm"}) {
+  for (const char* known : {"eigen", "openblas", "onednn", "fbgemm", "xnnpack"}) {
     if (name == known) {
       throw UsageError("--peer " + name + " was not compiled in (CMake: -DADZE_BENCH_PEERS=ON" +
                        (name == "fbgemm" ? " -DADZE_BENCH_FBGEMM=PREFIX" : "") + "); there is " +
