@@ -19,14 +19,14 @@ constexpr auto panel = SparseInput::panel;
 }  // namespace
 
 const SparseKernel u8s8_sparse_1x4_dot_avx2{
-    "u8s8_sparse_1x4_dot_avx2", Isa::avx2, 1, 4, true, 2, in_place, Kernels::one,
-    Few::run_channels<false>};
+    "u8s8_sparse_1x4_dot_avx2", Isa::avx2, 1, 4, true, 2, in_place, Kernels::up_to_4,
+    Few::run_channels_any<false>};
 const SparseKernel u8s8_sparse_1x4_rows_avx2{
     "u8s8_sparse_1x4_rows_avx2", Isa::avx2, 1, 4, true, 0, panel, Kernels::panel_of_32,
     Kernels::rows_1<false>};
 const SparseKernel u8s8_sparse_1x16_dot_avx2{
-    "u8s8_sparse_1x16_dot_avx2", Isa::avx2, 1, 16, true, 4, in_place, Kernels::one,
-    Few::run_channels<true>};
+    "u8s8_sparse_1x16_dot_avx2", Isa::avx2, 1, 16, true, 4, in_place, Kernels::up_to_4,
+    Few::run_channels_any<true>};
 const SparseKernel u8s8_sparse_1x16_rows_avx2{
     "u8s8_sparse_1x16_rows_avx2", Isa::avx2, 1, 16, true, 0, panel, Kernels::panel_of_32,
     Kernels::rows_1<true>};

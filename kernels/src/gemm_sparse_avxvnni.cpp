@@ -28,14 +28,14 @@ constexpr auto panel = SparseInput::panel;
 }  // namespace
 
 const SparseKernel u8s8_sparse_1x4_dot_avxvnni{
-    "u8s8_sparse_1x4_dot_avxvnni", Isa::avxvnni, 1, 4, false, 2, in_place, Kernels::one,
-    Few::run_channels<false>};
+    "u8s8_sparse_1x4_dot_avxvnni", Isa::avxvnni, 1, 4, false, 2, in_place, Kernels::up_to_4,
+    Few::run_channels_any<false>};
 const SparseKernel u8s8_sparse_1x4_rows_avxvnni{
     "u8s8_sparse_1x4_rows_avxvnni", Isa::avxvnni,          1, 4, false, 0, panel,
     Kernels::panel_of_32,           Kernels::rows_1<false>};
 const SparseKernel u8s8_sparse_1x16_dot_avxvnni{
-    "u8s8_sparse_1x16_dot_avxvnni", Isa::avxvnni, 1, 16, false, 4, in_place, Kernels::one,
-    Few::run_channels<true>};
+    "u8s8_sparse_1x16_dot_avxvnni", Isa::avxvnni, 1, 16, false, 4, in_place, Kernels::up_to_4,
+    Few::run_channels_any<true>};
 const SparseKernel u8s8_sparse_1x16_rows_avxvnni{"u8s8_sparse_1x16_rows_avxvnni",
                                                  Isa::avxvnni,
                                                  1,

@@ -3,6 +3,7 @@
 /// blocks of 8 × 1. For dot products in 256 bits, see DotAvx2.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <immintrin.h>
 
@@ -56,95 +57,139 @@ struct SparseFew {
     return two(low, high);
   }
 
-  /// Adds `left` single units of 1 × 4, eight at a time: lanes are units. Goes on to what follows.
-  [[gnu::always_inline]] static inline V units(V acc, std::int64_t left,
-                                               const std::uint16_t*& index,
-                                               const std::int8_t*& values, const std::uint8_t* a) {
-    for (; left >= 8; left -= 8, index += 8, values += 32) {
-      acc = dot(acc, gather(a, index), D::load(values));
-    }
-    if (left > 0) {
-      const V some = _mm256_and_si256(first_lanes(static_cast<int>(left)), D::load(values));
-      std::uint16_t own[8] = {};
-      for (int i = 0; i < left; ++i) own[i] = index[i];
-      acc = dot(acc, gather(a, own), some);
-      index += left;
-      values += 4 * left;
-    }
-    return acc;
+  // Loops end with a part that is masked, not with one that is jumped over: lists are short and as
+  // long as they happen to be, so that each such jump would be guessed wrong every other time. What
+  // is read beyond a list belongs to the next one, or is zero.
+
+  /// Adds `left` single units of 1 × 4 for R rows, eight at a time: lanes are units.
+  template <int R>
+  [[gnu::always_inline]] static inline void units(V (&acc)[R], std::int64_t left,
+                                                  const std::uint16_t* index,
+                                                  const std::int8_t* values, const std::uint8_t* a,
+                                                  std::int64_t lda) {
+    const auto add = [&](V weights) __attribute__((always_inline)) {
+      unroll<R>([&](auto r) __attribute__((always_inline)) {
+        acc[r] = dot(acc[r], gather(a + r * lda, index), weights);
+      });
+    };
+    if (left <= 0) return;
+    for (; left > 8; left -= 8, index += 8, values += 32) add(D::load(values));
+    add(_mm256_and_si256(first_lanes(static_cast<int>(left)), D::load(values)));
   }
 
-  /// Adds blocks of 1 × 16, two at a time. Goes on to what follows.
-  [[gnu::always_inline]] static inline V blocks(V acc, int left, const std::uint16_t*& index,
-                                                const std::int8_t*& values, const std::uint8_t* a) {
-    for (; left >= 2; left -= 2, index += 8, values += 32) {
-      acc =
-          dot(acc, two(load128(input(a, index[0])), load128(input(a, index[4]))), D::load(values));
-    }
-    if (left > 0) {
-      acc = dot(acc, two(load128(input(a, index[0])), _mm_setzero_si128()),
-                two(load128(values), _mm_setzero_si128()));
-      index += 4;
-      values += 16;
-    }
-    return acc;
+  /// Adds `left` blocks of 1 × 16 for R rows, two at a time.
+  template <int R>
+  [[gnu::always_inline]] static inline void blocks(V (&acc)[R], std::int64_t left,
+                                                   const std::uint16_t* index,
+                                                   const std::int8_t* values, const std::uint8_t* a,
+                                                   std::int64_t lda) {
+    const auto add = [&](V weights, std::int64_t second) __attribute__((always_inline)) {
+      const std::uint8_t* p0 = input(a, index[0]);
+      const std::uint8_t* p1 = input(a, index[second]);
+      unroll<R>([&](auto r) __attribute__((always_inline)) {
+        acc[r] = dot(acc[r], two(load128(p0 + r * lda), load128(p1 + r * lda)), weights);
+      });
+    };
+    if (left <= 0) return;
+    for (; left > 2; left -= 2, index += 8, values += 32) add(D::load(values), 4);
+    add(_mm256_and_si256(first_lanes(static_cast<int>(4 * left)), D::load(values)),
+        4 * (left - 1));
   }
 
-  /// One channel, one row, units of 1 × 4: lanes are units.
-  template <bool contiguous>
-  [[gnu::always_inline]] static inline V channel(const SparseView& w, const SparseList* list,
-                                                 const std::uint8_t* a) {
+  /// Adds a list of units of 1 × 4 for R rows: lanes are units.
+  template <bool contiguous, int R>
+  [[gnu::always_inline]] static inline void list(V (&acc)[R], const SparseView& w,
+                                                 const SparseList* list, const std::uint8_t* a,
+                                                 std::int64_t lda) {
     const std::uint16_t* index = w.index + list[0].first;
     const std::int8_t* values = w.values + 4 * std::int64_t{list[0].first};
     std::int64_t left = list[1].first - list[0].first;
-    V acc = D::zero();
     if constexpr (contiguous) {
-      acc = blocks(acc, list->quads, index, values, a);
-      left -= 4 * list->quads;
-      const int pairs = 2 * list->pairs;
-      if (pairs > 0) acc = units(acc, pairs, index, values, a);
-      left -= pairs;
-      const int more = list->double_pairs + list->quadruples;
-      acc = blocks(acc, more, index, values, a);
-      left -= 4 * more;
+      const auto pass = [&](std::int64_t count) __attribute__((always_inline)) {
+        index += count;
+        values += 4 * count;
+        left -= count;
+      };
+      std::int64_t count = list->quads;
+      if (list->pairs > 0) {
+        blocks(acc, count, index, values, a, lda);
+        pass(4 * count);
+        units(acc, 2 * list->pairs, index, values, a, lda);
+        pass(2 * list->pairs);
+        count = 0;
+      }
+      count += list->double_pairs + list->quadruples;
+      blocks(acc, count, index, values, a, lda);
+      pass(4 * count);
     }
-    return units(acc, left, index, values, a);
+    units(acc, left, index, values, a, lda);
   }
-  template <bool contiguous>
+
+  template <bool contiguous, int R>
   static void run_channels(const SparseJob& x) {
     const SparseView& w = *x.w;
-    alignas(32) std::int32_t tile[8];
+    constexpr int columns = tile_columns / R / 8 * 8;
+    alignas(32) std::int32_t tile[R * columns];
+    int column = 0;
     for (std::int64_t c = x.group_begin; c < x.group_end; c += 8) {
       const int count = x.group_end - c < 8 ? static_cast<int>(x.group_end - c) : 8;
-      for (int r = 0; r < x.rows; ++r) {
-        V t[8];
-        for (int i = 0; i < 8; ++i) t[i] = D::zero();
-        for (std::int64_t kb = 0; kb < w.k_blocks; ++kb) {
-          const SparseList* list = w.lists + kb * w.groups + c;
-          const std::uint8_t* a = x.a + r * x.lda + kb * w.k_block;
-          for (int i = 0; i < count; ++i) {
-            t[i] = _mm256_add_epi32(t[i], channel<contiguous>(w, list + i, a));
-          }
+      V t[R][8];
+      for (int i = 0; i < 8; ++i) {
+        unroll<R>([&](auto r) __attribute__((always_inline)) { t[r][i] = D::zero(); });
+      }
+      for (std::int64_t kb = 0; kb < w.k_blocks; ++kb) {
+        const SparseList* lists = w.lists + kb * w.groups + c;
+        const std::uint8_t* a = x.a + kb * w.k_block;
+        for (int i = 0; i < count; ++i) {
+          V acc[R];
+          unroll<R>([&](auto r) __attribute__((always_inline)) { acc[r] = D::zero(); });
+          list<contiguous>(acc, w, lists + i, a, x.lda);
+          unroll<R>([&](auto r)
+                        __attribute__((always_inline)) { t[r][i] = D::add(t[r][i], acc[r]); });
         }
-        D::store(tile, _mm256_add_epi32(sums_of(t), D::load(x.start + c)));
-        store_row(x, r, tile, 8, c, count);
+      }
+      unroll<R>([&](auto r) __attribute__((always_inline)) {
+        D::store(tile + r * columns + column, D::add(sums_of(t[r]), D::load(x.start + c)));
+      });
+      column += count;
+      if (column == columns || c + 8 >= x.group_end) {
+        x.store(tile, columns, R, c + count - column, column, x.out);
+        column = 0;
       }
     }
   }
 
-  static void store_row(const SparseJob& x, int r, const std::int32_t* tile, std::int64_t ld,
-                        std::int64_t channel, int columns) {
+  template <bool contiguous>
+  static void run_channels_any(const SparseJob& x) {
+    switch (x.rows) {
+      case 1:
+        return run_channels<contiguous, 1>(x);
+      case 2:
+        return run_channels<contiguous, 2>(x);
+      case 3:
+        return run_channels<contiguous, 3>(x);
+      default:
+        return run_channels<contiguous, 4>(x);
+    }
+  }
+
+  static constexpr int tile_columns = 128;  ///< channels that wait for the output stage
+
+  static void store_row(const SparseJob& x, int r, const std::int32_t* tile, std::int64_t channel,
+                        int columns) {
     SparseOutput out = x.out;
     out.out += r * out.ldo * output_bytes(out.stage->type);
     if (out.row_sums != nullptr) out.row_sums += r;
-    x.store(tile, ld, 1, channel, columns, out);
+    x.store(tile, tile_columns, 1, channel, columns, out);
   }
 
   /// R rows, units of 4 × 4: two of them side by side, lanes are channels.
   template <int R>
   static void run_two(const SparseJob& x) {
     const SparseView& w = *x.w;
-    alignas(32) std::int32_t tile[R * 8] = {};
+    constexpr int columns = tile_columns / R / 8 * 8;
+    alignas(32) std::int32_t tile[R * columns] = {};
+    int column = 0;
     for (std::int64_t g = x.group_begin; g < x.group_end; ++g) {
       V acc[R], more[R];  // two sums wait less for each other than one
       unroll<R>([&](auto r) __attribute__((always_inline)) { acc[r] = more[r] = D::zero(); });
@@ -154,8 +199,7 @@ struct SparseFew {
         const std::uint16_t* index = w.index + list[0].first;
         const std::int8_t* values = w.values + 16 * std::int64_t{list[0].first};
         std::int64_t left = list[1].first - list[0].first;
-        const auto add_two = [&](V(&sums)[R]) __attribute__((always_inline)) {
-          const V weights = D::load(values);
+        const auto add_two = [&](V(&sums)[R], V weights) __attribute__((always_inline)) {
           const std::uint8_t* p0 = input(a, index[0]);
           const std::uint8_t* p1 = input(a, index[1]);
           unroll<R>([&](auto r) __attribute__((always_inline)) {
@@ -163,34 +207,34 @@ struct SparseFew {
                                               D::broadcast(p1 + r * x.lda), 0xf0);
             sums[r] = dot(sums[r], both, weights);
           });
-          left -= 2;
           index += 2;
           values += 32;
         };
-        while (left >= 4) {
-          add_two(acc);
-          add_two(more);
+        const auto some = [&](std::int64_t units) __attribute__((always_inline)) {
+          return _mm256_and_si256(first_lanes(static_cast<int>(4 * units)), D::load(values));
+        };
+        for (; left > 4; left -= 4) {
+          add_two(acc, D::load(values));
+          add_two(more, D::load(values));
         }
-        if (left >= 2) add_two(acc);
         if (left > 0) {
-          const V weights = two(load128(values), _mm_setzero_si128());
-          unroll<R>([&](auto r) __attribute__((always_inline)) {
-            acc[r] = dot(acc[r], D::broadcast(input(a, index[0]) + r * x.lda), weights);
-          });
+          add_two(acc, some(left));
+          add_two(more, some(left - 2));
         }
       }
       const __m128i begin = load128(x.start + 4 * g);
-      const int half = g % 2 == 0 ? 0 : 4;
       unroll<R>([&](auto r) __attribute__((always_inline)) {
         const V both = D::add(acc[r], more[r]);
         const __m128i sum =
             _mm_add_epi32(_mm256_castsi256_si128(both), _mm256_extracti128_si256(both, 1));
-        _mm_store_si128(reinterpret_cast<__m128i*>(tile + r * 8 + half), _mm_add_epi32(sum, begin));
+        _mm_store_si128(reinterpret_cast<__m128i*>(tile + r * columns + column),
+                        _mm_add_epi32(sum, begin));
       });
-      if (half == 4 || g + 1 == x.group_end) {
-        const std::int64_t first = 4 * g - half, left = w.n - first;
-        const int some = half + 4;
-        x.store(tile, 8, R, first, left < some ? static_cast<int>(left) : some, x.out);
+      column += 4;
+      if (column == columns || g + 1 == x.group_end) {
+        const std::int64_t first = 4 * (g + 1) - column, left = w.n - first;
+        x.store(tile, columns, R, first, left < column ? static_cast<int>(left) : column, x.out);
+        column = 0;
       }
     }
   }
@@ -211,10 +255,10 @@ struct SparseFew {
   /// Units of 8 channels × four inputs anywhere, few rows: lanes are channels.
   static void run_8x1_few(const SparseJob& x) {
     const SparseView& w = *x.w;
-    alignas(32) std::int32_t tile[8];
-    for (std::int64_t g = x.group_begin; g < x.group_end; ++g) {
-      const std::int64_t left = w.n - 8 * g;
-      for (int r = 0; r < x.rows; ++r) {
+    alignas(32) std::int32_t tile[tile_columns];
+    for (int r = 0; r < x.rows; ++r) {
+      int column = 0;
+      for (std::int64_t g = x.group_begin; g < x.group_end; ++g) {
         V acc = D::load(x.start + 8 * g);
         for (std::int64_t kb = 0; kb < w.k_blocks; ++kb) {
           const SparseList* list = w.lists + kb * w.groups + g;
@@ -227,8 +271,13 @@ struct SparseFew {
                       D::load(w.values + 32 * u));
           }
         }
-        D::store(tile, acc);
-        store_row(x, r, tile, 8, 8 * g, left < 8 ? static_cast<int>(left) : 8);
+        D::store(tile + column, acc);
+        column += 8;
+        if (column == tile_columns || g + 1 == x.group_end) {
+          const std::int64_t first = 8 * (g + 1) - column, left = w.n - first;
+          store_row(x, r, tile, first, left < column ? static_cast<int>(left) : column);
+          column = 0;
+        }
       }
     }
   }
@@ -236,9 +285,10 @@ struct SparseFew {
   /// The same for a panel of 8 rows: lanes are rows, four columns of the panel are zipped.
   static void run_8x1(const SparseJob& x) {
     const SparseView& w = *x.w;
-    alignas(32) std::int32_t tile[16 * 8] = {};
-    const auto load8 = [](const std::uint8_t* p) {
-      return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+    alignas(32) std::int32_t tile[tile_columns * 8] = {};
+    int waiting = 0;
+    const auto column = [](const std::uint8_t* a, std::int64_t i) {
+      return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(a + 8 * i));
     };
     for (std::int64_t g = x.group_begin; g < x.group_end; ++g) {
       V acc[8];
@@ -250,22 +300,22 @@ struct SparseFew {
         const std::uint16_t* i = w.index + 4 * std::int64_t{list[0].first};
         const std::int8_t* values = w.values + 32 * std::int64_t{list[0].first};
         for (std::int64_t u = list[0].first; u < list[1].first; ++u, i += 4, values += 32) {
-          const __m128i low = _mm_unpacklo_epi8(load8(a + 8 * i[0]), load8(a + 8 * i[1]));
-          const __m128i high = _mm_unpacklo_epi8(load8(a + 8 * i[2]), load8(a + 8 * i[3]));
+          const __m128i low = _mm_unpacklo_epi8(column(a, i[0]), column(a, i[1]));
+          const __m128i high = _mm_unpacklo_epi8(column(a, i[2]), column(a, i[3]));
           const V all = two(_mm_unpacklo_epi16(low, high), _mm_unpackhi_epi16(low, high));
           unroll<8>([&](auto c) __attribute__((always_inline)) {
             acc[c] = dot(acc[c], all, D::broadcast(values + 4 * c));
           });
         }
       }
-      const int half = g % 2 == 0 ? 0 : 8;
       unroll<8>([&](auto c)
-                    __attribute__((always_inline)) { D::store(tile + (half + c) * 8, acc[c]); });
-      if (half == 8 || g + 1 == x.group_end) {
-        const std::int64_t first = 8 * g - half, left = w.n - first;
-        const int some = half + 8;
-        x.store_transposed(tile, 8, x.rows, first, left < some ? static_cast<int>(left) : some,
+                    __attribute__((always_inline)) { D::store(tile + (waiting + c) * 8, acc[c]); });
+      waiting += 8;
+      if (waiting == tile_columns || g + 1 == x.group_end) {
+        const std::int64_t first = 8 * (g + 1) - waiting, left = w.n - first;
+        x.store_transposed(tile, 8, x.rows, first, left < waiting ? static_cast<int>(left) : waiting,
                            x.out);
+        waiting = 0;
       }
     }
   }

@@ -158,12 +158,68 @@ int store_bytes(const std::int32_t* sums, std::int64_t ld, int rows, std::int64_
   return c;
 }
 
+struct File;
+using Lanes = U8S8Lanes256<File>;
+
+template <OutputType>
+struct Byte {
+  using Type = std::uint8_t;
+};
+template <>
+struct Byte<OutputType::s8> {
+  using Type = std::int8_t;
+};
+
+/// 16 channels at a time, as long as their multipliers and bias are modest; how many channels are
+/// done. None are if the bounds do not fit.
+template <OutputType type>
+int store_modest(const std::int32_t* sums, std::int64_t ld, int rows, std::int64_t channel,
+                 int columns, const SparseOutput& to) {
+  using T = typename Byte<type>::Type;
+  const SparseOutput out = to;
+  const SparseStage s = *to.stage;
+  if (!s.bounds.fit<T>()) return 0;
+  const Lanes::Bytes<T> bytes(s.bounds);
+  int c = 0;
+  for (; c + 16 <= columns; c += 16) {
+    const __m256 multipliers[] = {_mm256_loadu_ps(s.multipliers + channel + c),
+                                  _mm256_loadu_ps(s.multipliers + channel + c + 8)};
+    const __m256 bias[] = {_mm256_loadu_ps(s.bias + channel + c),
+                           _mm256_loadu_ps(s.bias + channel + c + 8)};
+    if (!modest<Lanes>(multipliers, bias)) break;
+    struct Row {
+      Lanes::I values[2];
+    };
+    const std::int32_t* from = sums + c;
+    const auto next_row = [&]() __attribute__((always_inline)) {
+      Row row;
+      unroll<2>([&](auto j) __attribute__((always_inline)) {
+        const __m256 x = _mm256_cvtepi32_ps(load(from + 8 * j));
+        row.values[j].value =
+            _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_add_ps(x, bias[j]), multipliers[j]));
+      });
+      from += ld;
+      return row;
+    };
+    auto* p = reinterpret_cast<T*>(out.out) + channel + c;
+    int left = rows;
+    for (; left > 1; left -= 2, p += 2 * out.ldo) {
+      const Row first = next_row(), second = next_row();
+      bytes.store(first.values, second.values, p, p + out.ldo);
+    }
+    if (left > 0) bytes.store(next_row().values, p);
+  }
+  return c;
+}
+
 template <OutputType type, bool by_row>
 void store_tile(const std::int32_t* sums, std::int64_t ld, int rows, std::int64_t channel,
                 int columns, const SparseOutput& to) {
   int c = 0;
   if constexpr (output_bytes(type) == 1) {
-    c = store_bytes<type, by_row>(sums, ld, rows, channel, columns, to);
+    // With one or two rows to look costs more than it gains.
+    if (!by_row && rows > 2) c = store_modest<type>(sums, ld, rows, channel, columns, to);
+    c += store_bytes<type, by_row>(sums + c, ld, rows, channel + c, columns - c, to);
   }
   const SparseOutput out = to;
   const SparseStage own = *to.stage;
@@ -183,39 +239,31 @@ void store_tile(const std::int32_t* sums, std::int64_t ld, int rows, std::int64_
   }
 }
 
-struct File;
-using Lanes = U8S8Lanes256<File>;
-
-template <OutputType>
-struct Byte {
-  using Type = std::uint8_t;
-};
-template <>
-struct Byte<OutputType::s8> {
-  using Type = std::int8_t;
-};
-
-/// 16 channels of 8 rows, of which `rows` exist: lanes are rows, and only bytes are transposed.
-/// `small`: the bounds fit, and multipliers and bias are modest.
+/// 16 channels: lanes are rows, and only bytes are transposed. `small`: the bounds fit, and
+/// multipliers and bias are modest.
 template <OutputType type, bool small>
-void store_transposed_bytes(const std::int32_t* sums, std::int64_t ld, int rows,
-                            std::int64_t channel, const SparseOutput& to) {
-  const SparseOutput out = to;
-  const SparseStage s = *to.stage;
+[[gnu::always_inline]] inline void store_transposed_bytes(const std::int32_t* sums, std::int64_t ld,
+                                                          int rows, std::int64_t channel,
+                                                          const SparseOutput& out,
+                                                          const SparseStage& s) {
   const __m256 lowest = _mm256_set1_ps(s.bounds.lowest), highest = _mm256_set1_ps(s.bounds.highest);
   const __m256i zero_point = _mm256_set1_epi32(s.bounds.zero_point);
   const Lanes::Bytes<typename Byte<type>::Type> bytes(s.bounds);
   const __m256i order = _mm256_broadcastsi128_si256(
       _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
-  for (int i = 0; i < rows; i += 8) {
+  const float* const multipliers = s.multipliers + channel;
+  const float* const bias = s.bias + channel;
+  char* to = out.out + channel;
+  for (; rows > 0; rows -= 8, sums += 8) {
+    const std::int32_t* from = sums;
     __m256i z[4];  // 4 rows × 4 channels in each half
     unroll<4>([&](auto j) __attribute__((always_inline)) {
       Lanes::I q[2][2];
       unroll<4>([&](auto c) __attribute__((always_inline)) {
-        const __m256 x = _mm256_cvtepi32_ps(load(sums + (4 * j + c) * ld + i));
-        __m256 v =
-            _mm256_mul_ps(_mm256_add_ps(x, _mm256_broadcast_ss(s.bias + channel + 4 * j + c)),
-                          _mm256_broadcast_ss(s.multipliers + channel + 4 * j + c));
+        const __m256 x = _mm256_cvtepi32_ps(load(from));
+        from += ld;
+        __m256 v = _mm256_mul_ps(_mm256_add_ps(x, _mm256_set1_ps(bias[4 * j + c])),
+                                 _mm256_set1_ps(multipliers[4 * j + c]));
         if constexpr (small) {
           q[c / 2][c % 2].value = _mm256_cvtps_epi32(v);
         } else {
@@ -233,33 +281,41 @@ void store_transposed_bytes(const std::int32_t* sums, std::int64_t ld, int rows,
     const __m256i c = _mm256_unpacklo_epi32(z[2], z[3]), d = _mm256_unpackhi_epi32(z[2], z[3]);
     const __m256i r[4] = {_mm256_unpacklo_epi64(a, c), _mm256_unpackhi_epi64(a, c),
                           _mm256_unpacklo_epi64(b, d), _mm256_unpackhi_epi64(b, d)};
-    unroll<8>([&](auto k) __attribute__((always_inline)) {
-      if (i + k < rows) {
-        const __m128i row =
-            k < 4 ? _mm256_castsi256_si128(r[k % 4]) : _mm256_extracti128_si256(r[k % 4], 1);
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(out.out + (i + k) * out.ldo + channel), row);
-      }
-    });
+    const auto store_row = [&](auto k) __attribute__((always_inline)) {
+      const __m128i row =
+          k < 4 ? _mm256_castsi256_si128(r[k % 4]) : _mm256_extracti128_si256(r[k % 4], 1);
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to), row);
+      to += out.ldo;
+    };
+    if (rows >= 8) {
+      unroll<8>(store_row);
+    } else {
+      unroll<7>([&](auto k) __attribute__((always_inline)) {
+        if (k < rows) store_row(k);
+      });
+    }
   }
 }
 
 template <OutputType type, bool by_row>
 void store_transposed_tile(const std::int32_t* sums, std::int64_t ld, int rows,
                            std::int64_t channel, int columns, const SparseOutput& to) {
-  if constexpr (output_bytes(type) == 1 && !by_row) {
-    if (columns == 16) {
-      const SparseStage& s = *to.stage;
-      const __m256 multipliers[] = {_mm256_loadu_ps(s.multipliers + channel),
-                                    _mm256_loadu_ps(s.multipliers + channel + 8)};
-      const __m256 bias[] = {_mm256_loadu_ps(s.bias + channel),
-                             _mm256_loadu_ps(s.bias + channel + 8)};
-      return s.bounds.fit<typename Byte<type>::Type>() && modest<Lanes>(multipliers, bias)
-                 ? store_transposed_bytes<type, true>(sums, ld, rows, channel, to)
-                 : store_transposed_bytes<type, false>(sums, ld, rows, channel, to);
-    }
-  }
   const SparseOutput out = to;
   const SparseStage own = *to.stage;
+  if constexpr (output_bytes(type) == 1 && !by_row) {
+    const bool fit = own.bounds.template fit<typename Byte<type>::Type>();
+    for (; columns >= 16; columns -= 16, channel += 16, sums += 16 * ld) {
+      const __m256 multipliers[] = {_mm256_loadu_ps(own.multipliers + channel),
+                                    _mm256_loadu_ps(own.multipliers + channel + 8)};
+      const __m256 bias[] = {_mm256_loadu_ps(own.bias + channel),
+                             _mm256_loadu_ps(own.bias + channel + 8)};
+      if (fit && modest<Lanes>(multipliers, bias)) {
+        store_transposed_bytes<type, true>(sums, ld, rows, channel, out, own);
+      } else {
+        store_transposed_bytes<type, false>(sums, ld, rows, channel, out, own);
+      }
+    }
+  }
   for (int c = 0; c < columns; c += 8) {
     const Stage<type, by_row> stage(own, channel + c);
     for (int i = 0; i < rows; i += 8) {

@@ -62,18 +62,21 @@ void store(const std::int32_t* sums, std::int64_t ld, int rows, std::int64_t cha
 void store_transposed(const std::int32_t* sums, std::int64_t ld, int rows, std::int64_t channel,
                       int columns, const SparseOutput& out) {
   alignas(16) std::int32_t tile[4 * u8s8_columns];
-  for (int i = 0; i < rows; i += 4) {
-    for (int c = 0; c < u8s8_columns; c += 4) {
-      uint32x4_t v[4];
-      unroll<4>([&](auto j) __attribute__((always_inline)) {
-        v[j] = vreinterpretq_u32_s32(vld1q_s32(sums + (c + j) * ld + i));
-      });
-      transpose(v);
-      unroll<4>([&](auto r) __attribute__((always_inline)) {
-        vst1q_s32(tile + r * u8s8_columns + c, vreinterpretq_s32_u32(v[r]));
-      });
+  for (; columns > 0; columns -= u8s8_columns, channel += u8s8_columns, sums += u8s8_columns * ld) {
+    const int some = columns < u8s8_columns ? columns : u8s8_columns;
+    for (int i = 0; i < rows; i += 4) {
+      for (int c = 0; c < u8s8_columns; c += 4) {
+        uint32x4_t v[4];
+        unroll<4>([&](auto j) __attribute__((always_inline)) {
+          v[j] = vreinterpretq_u32_s32(vld1q_s32(sums + (c + j) * ld + i));
+        });
+        transpose(v);
+        unroll<4>([&](auto r) __attribute__((always_inline)) {
+          vst1q_s32(tile + r * u8s8_columns + c, vreinterpretq_s32_u32(v[r]));
+        });
+      }
+      store_rows(tile, i, rows - i < 4 ? rows - i : 4, channel, some, out);
     }
-    store_rows(tile, i, rows - i < 4 ? rows - i : 4, channel, columns, out);
   }
 }
 

@@ -86,7 +86,7 @@ struct SparseJob {
   /// a multiple of 8 columns.
   void (*store)(const std::int32_t* sums, std::int64_t ld, int rows, std::int64_t channel,
                 int columns, const SparseOutput& out);
-  /// The same with sums[c * ld + i], readable up to 16 channels and a multiple of 8 rows.
+  /// The same with sums[c * ld + i], readable up to multiples of 16 channels and of 8 rows.
   void (*store_transposed)(const std::int32_t* sums, std::int64_t ld, int rows,
                            std::int64_t channel, int columns, const SparseOutput& out);
 };

@@ -1,7 +1,10 @@
 // The table of sparse int8 kernels: which one is used, and why others are not.
+#include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "adze/kernels/gemm_sparse.h"
 
@@ -66,29 +69,42 @@ const SparseKernel* const kernels[] = {
 
 std::atomic<const SparseKernel*> forced{nullptr};
 
-/// Why the kernel cannot do it at all.
-const char* why_not(const SparseKernel& kernel, BlockShape block) {
-  if (const char* reason = why_not(kernel.isa)) return reason;
-  if (kernel.block_rows == 0) return nullptr;
-  return block == BlockShape{kernel.block_rows, kernel.block_cols}
+/// Why the kernel cannot do it on any machine.
+const char* unfit(const SparseKernel& kernel, BlockShape block) {
+  return kernel.block_rows == 0 || block == BlockShape{kernel.block_rows, kernel.block_cols}
              ? nullptr
              : "it is made for another block shape";
 }
 
-const char* why_not(const SparseKernel& kernel, const SparseProblem& problem) {
+/// Why the kernel is passed over even where its instruction set is active.
+const char* unwanted(const SparseKernel& kernel, const SparseProblem& problem) {
   const SparseKernel* only = forced.load(std::memory_order_relaxed);
   if (only != nullptr && only != &kernel) return "another kernel is forced";
-  if (const char* reason = why_not(kernel, problem.block)) return reason;
+  if (const char* reason = unfit(kernel, problem.block)) return reason;
   return only == nullptr && kernel.most_rows != 0 && problem.m > kernel.most_rows
              ? "it is made for fewer rows of activations"
              : nullptr;
 }
 
+/// The kernels that the active instruction set includes, best first.
+const std::vector<const SparseKernel*>& active_kernels() {
+  static const std::vector<std::vector<const SparseKernel*>> of_isas = [] {
+    std::vector<std::vector<const SparseKernel*>> all;
+    for (Isa isa : all_isas()) {
+      auto& of_isa = all.emplace_back();
+      std::copy_if(std::begin(kernels), std::end(kernels), std::back_inserter(of_isa),
+                   [&](const SparseKernel* k) { return includes(isa, k->isa); });
+    }
+    return all;
+  }();
+  return of_isas[static_cast<std::size_t>(active())];
+}
+
 }  // namespace
 
 const SparseKernel& pick_sparse_u8s8(const SparseProblem& problem) {
-  for (const SparseKernel* kernel : kernels) {
-    if (why_not(*kernel, problem) == nullptr) return *kernel;
+  for (const SparseKernel* kernel : active_kernels()) {
+    if (unwanted(*kernel, problem) == nullptr) return *kernel;
   }
   return u8s8_sparse_scalar;
 }
@@ -96,7 +112,9 @@ const SparseKernel& pick_sparse_u8s8(const SparseProblem& problem) {
 void check_forced_sparse_u8s8(BlockShape block) {
   const SparseKernel* kernel = forced.load(std::memory_order_relaxed);
   if (kernel == nullptr) return;
-  if (const char* reason = why_not(*kernel, block)) {
+  const char* reason = why_not(kernel->isa);
+  if (reason == nullptr) reason = unfit(*kernel, block);
+  if (reason != nullptr) {
     throw std::runtime_error("gemm_u8s8: cannot use the forced kernel " +
                              std::string(kernel->name) + ": " + reason);
   }
@@ -105,7 +123,9 @@ void check_forced_sparse_u8s8(BlockShape block) {
 std::vector<KernelInfo> sparse_u8s8_kernels(const SparseProblem& problem) {
   std::vector<KernelInfo> infos;
   for (const SparseKernel* kernel : kernels) {
-    infos.push_back({kernel->name, kernel->isa, why_not(*kernel, problem)});
+    const char* reason = why_not(kernel->isa);
+    infos.push_back(
+        {kernel->name, kernel->isa, reason != nullptr ? reason : unwanted(*kernel, problem)});
   }
   return infos;
 }

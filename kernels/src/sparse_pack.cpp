@@ -189,21 +189,23 @@ bool take(const std::int8_t* w, std::int64_t n, std::int64_t k, std::int64_t ldw
   return any;
 }
 
-/// The inputs of a block. A panel of activations stays in L1 where kernels read one (fewer rows
-/// with 16-bit sums); else indices must fit 16 bits.
-std::int64_t inputs_of_a_block(BlockShape block, std::int32_t bound) {
+/// The inputs of a block. A panel of activations stays in L1 where kernels read one: 32 rows of 1024
+/// inputs fill it, which only pays for lists so short that their ends would cost more. Else indices
+/// must fit 16 bits.
+std::int64_t inputs_of_a_block(BlockShape block, std::int32_t bound, double kept) {
   if (block.cols == 1) return 65536;
   if (block.rows >= 8) return 2 * 65536;
-  return bound == 0 && block.rows == 1 ? 512 : 1024;
+  if (block.rows > 1) return 1024;
+  if (bound == 0) return 512;
+  return kept > 0.3 ? 768 : 1024;
 }
 
-/// Measured: with more operands than registers, windows of two are faster than windows of four.
+}  // namespace
+
 int most_window(BlockShape block, std::int32_t bound) {
   if (bound == 0) return 4;
   return block.rows == 4 || block.rows == 16 ? 2 : 4;
 }
-
-}  // namespace
 
 std::int64_t SparseForm::bytes() const {
   return static_cast<std::int64_t>(lists.size() * sizeof(SparseList) +
@@ -221,7 +223,11 @@ std::unique_ptr<SparseForm> pack_sparse(const std::int8_t* w, std::int64_t n, st
   v.index_size = block.cols == 1 ? 4 : 1;
   v.index_unit = block.rows < 8 ? panel_index_unit : 1;
   v.groups = (n + block.rows - 1) / block.rows;
-  const std::int64_t most = inputs_of_a_block(block, bound);
+  const std::int64_t blocks = v.groups * ((k + block.cols - 1) / block.cols);
+  const double kept = blocks == 0 ? 0
+                                  : static_cast<double>(count_nonzero_blocks(w, n, k, ldw, block)) /
+                                        static_cast<double>(blocks);
+  const std::int64_t most = inputs_of_a_block(block, bound, kept);
   v.k_blocks = std::max<std::int64_t>(1, (k + most - 1) / most);
   v.k_block = ((k + v.k_blocks - 1) / v.k_blocks + 15) / 16 * 16;
 

@@ -104,7 +104,7 @@ const SparseForm& SparseWeightsData::bounded_form(std::int32_t most) const {
   // A multiplication for each unit, another for each window: what the form for low activations can
   // save.
   const std::int64_t units = any.units - any.split;
-  const std::int64_t least = units + units / (any.view.height == 8 ? 4 : 2);
+  const std::int64_t least = units + units / most_window(block, low_bound);
   const bool pays = 16 * (any.units + any.windows) > 17 * least;
   return most <= low_bound && pays ? form(low_bound) : any;
 }

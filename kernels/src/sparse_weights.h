@@ -47,6 +47,10 @@ struct SparseForm {
 std::unique_ptr<SparseForm> pack_sparse(const std::int8_t* w, std::int64_t n, std::int64_t k,
                                         std::int64_t ldw, BlockShape block, std::int32_t bound);
 
+/// The units of the longest windows. Measured: with more operands than registers, windows of two
+/// are faster than windows of four.
+int most_window(BlockShape block, std::int32_t bound);
+
 /// Activations up to this are low: two weights of any size times two of them fit int16.
 constexpr std::int32_t low_bound = 128;
 
