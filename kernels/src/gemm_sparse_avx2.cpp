@@ -19,7 +19,7 @@ constexpr auto panel = SparseInput::panel;
 }  // namespace
 
 const SparseKernel u8s8_sparse_1x4_dot_avx2{
-    "u8s8_sparse_1x4_dot_avx2", Isa::avx2, 1, 4, true, 2, in_place, Kernels::up_to_4,
+    "u8s8_sparse_1x4_dot_avx2",  Isa::avx2, 1, 4, true, 2, in_place, Kernels::up_to_4,
     Few::run_channels_any<false>};
 const SparseKernel u8s8_sparse_1x4_rows_avx2{
     "u8s8_sparse_1x4_rows_avx2", Isa::avx2, 1, 4, true, 0, panel, Kernels::panel_of_32,

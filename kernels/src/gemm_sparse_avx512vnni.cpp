@@ -51,9 +51,15 @@ constexpr auto panel = SparseInput::panel;
 
 }  // namespace
 
-const SparseKernel u8s8_sparse_1x4_dot_avx512vnni{
-    "u8s8_sparse_1x4_dot_avx512vnni", Isa::avx512vnni, 1, 4, false, 2, in_place, Kernels256::up_to_4,
-    Few::run_channels_any<false>};
+const SparseKernel u8s8_sparse_1x4_dot_avx512vnni{"u8s8_sparse_1x4_dot_avx512vnni",
+                                                  Isa::avx512vnni,
+                                                  1,
+                                                  4,
+                                                  false,
+                                                  2,
+                                                  in_place,
+                                                  Kernels256::up_to_4,
+                                                  Few::run_channels_any<false>};
 const SparseKernel u8s8_sparse_1x4_rows_avx512vnni{"u8s8_sparse_1x4_rows_avx512vnni",
                                                    Isa::avx512vnni,
                                                    1,

@@ -92,8 +92,7 @@ struct SparseFew {
     };
     if (left <= 0) return;
     for (; left > 2; left -= 2, index += 8, values += 32) add(D::load(values), 4);
-    add(_mm256_and_si256(first_lanes(static_cast<int>(4 * left)), D::load(values)),
-        4 * (left - 1));
+    add(_mm256_and_si256(first_lanes(static_cast<int>(4 * left)), D::load(values)), 4 * (left - 1));
   }
 
   /// Adds a list of units of 1 × 4 for R rows: lanes are units.
@@ -313,8 +312,8 @@ struct SparseFew {
       waiting += 8;
       if (waiting == tile_columns || g + 1 == x.group_end) {
         const std::int64_t first = 8 * (g + 1) - waiting, left = w.n - first;
-        x.store_transposed(tile, 8, x.rows, first, left < waiting ? static_cast<int>(left) : waiting,
-                           x.out);
+        x.store_transposed(tile, 8, x.rows, first,
+                           left < waiting ? static_cast<int>(left) : waiting, x.out);
         waiting = 0;
       }
     }

@@ -54,7 +54,7 @@ constexpr int panel_index_unit = 16;  ///< SparseView::index_unit of units lower
 /// The output stage made ready for all channels; arrays hold a multiple of 16.
 struct SparseStage {
   OutputType type;
-  bool relu;                ///< f32 only
+  bool relu;  ///< f32 only
   OutputBounds bounds;
   const float* multipliers;
   const float* bias;
