@@ -3,7 +3,6 @@
 /// blocks of 8 × 1. For dot products in 256 bits, see DotAvx2.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <immintrin.h>
 

@@ -161,6 +161,12 @@ struct SparseHelpers {
                        std::uint8_t* columns);
 };
 
+/// SparseJob::store and SparseJob::store_transposed for AVX2.
+void store_sparse_avx2(const std::int32_t* sums, std::int64_t ld, int rows, std::int64_t channel,
+                       int columns, const SparseOutput& out);
+void store_sparse_transposed_avx2(const std::int32_t* sums, std::int64_t ld, int rows,
+                                  std::int64_t channel, int columns, const SparseOutput& out);
+
 extern const SparseHelpers sparse_helpers_scalar;
 extern const SparseHelpers sparse_helpers_avx2;
 extern const SparseHelpers sparse_helpers_neon;

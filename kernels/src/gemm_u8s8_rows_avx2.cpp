@@ -3,6 +3,7 @@
 
 #include "gemm_u8s8_kernel.h"
 #include "gemm_u8s8_panel.h"
+#include "transpose_256.h"
 #include "u8s8_lanes_256.h"
 #include "unroll.h"
 
@@ -23,26 +24,6 @@ constexpr int group_stride = most_rows * u8s8_group;  ///< bytes of an interleav
 
 [[gnu::always_inline]] inline void store(void* p, __m256i x) {
   _mm256_storeu_si256(static_cast<__m256i*>(p), x);
-}
-
-/// Transposes 8 × 8 values of 32 bits.
-[[gnu::always_inline]] inline void transpose(__m256i (&x)[8]) {
-  __m256i y[8];
-  for (int i = 0; i < 8; i += 2) {
-    y[i] = _mm256_unpacklo_epi32(x[i], x[i + 1]);
-    y[i + 1] = _mm256_unpackhi_epi32(x[i], x[i + 1]);
-  }
-  __m256i z[8];
-  for (int i = 0; i < 8; i += 4) {
-    z[i] = _mm256_unpacklo_epi64(y[i], y[i + 2]);
-    z[i + 1] = _mm256_unpackhi_epi64(y[i], y[i + 2]);
-    z[i + 2] = _mm256_unpacklo_epi64(y[i + 1], y[i + 3]);
-    z[i + 3] = _mm256_unpackhi_epi64(y[i + 1], y[i + 3]);
-  }
-  for (int i = 0; i < 4; ++i) {
-    x[i] = _mm256_permute2x128_si256(z[i], z[i + 4], 0x20);
-    x[i + 4] = _mm256_permute2x128_si256(z[i], z[i + 4], 0x31);
-  }
 }
 
 /// Interleaves `rows` rows of k values, in vectors of 8; rows that do not exist are copies of the
