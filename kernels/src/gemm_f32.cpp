@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
-#include <new>
 
 #include "adze/kernels/parallel.h"
 
+#include "aligned_memory.h"
 #include "gemm_f32_kernel.h"
 #include "gemm_f32_run.h"
 #include "isa_state.h"
@@ -80,11 +79,10 @@ void gemm_f32(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, std::i
 PackedF32Weights::PackedF32Weights(const float* w, std::int64_t n, std::int64_t k, std::int64_t ldw)
     : n_(n), k_(k) {
   const std::int64_t groups = (n + 15) / 16;
-  const auto bytes = static_cast<std::size_t>(groups * k * 16) * sizeof(float);
+  const std::int64_t bytes = groups * k * 16 * static_cast<std::int64_t>(sizeof(float));
   if (bytes == 0) return;
-  auto* data = static_cast<float*>(std::aligned_alloc(64, bytes));
-  if (data == nullptr) throw std::bad_alloc();
-  data_.reset(data, [](float* p) { std::free(p); });
+  auto* data = static_cast<float*>(aligned_memory(bytes));
+  data_.reset(data, FreeAligned());
   const F32Kernel& kernel = f32_kernel();
   parallel_for(0, groups, 1 + pack_grain / (1 + k), [&](std::int64_t group, std::int64_t end) {
     for (; group < end; ++group) {

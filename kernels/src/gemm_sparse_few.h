@@ -132,7 +132,7 @@ struct SparseFew {
     for (std::int64_t c = x.group_begin; c < x.group_end; c += 8) {
       const int count = x.group_end - c < 8 ? static_cast<int>(x.group_end - c) : 8;
       V t[R][8];
-      for (int i = 0; i < 8; ++i) {
+      for (int i = count; i < 8; ++i) {
         unroll<R>([&](auto r) __attribute__((always_inline)) { t[r][i] = D::zero(); });
       }
       for (std::int64_t kb = 0; kb < w.k_blocks; ++kb) {
@@ -140,10 +140,10 @@ struct SparseFew {
         const std::uint8_t* a = x.a + kb * w.k_block;
         for (int i = 0; i < count; ++i) {
           V acc[R];
-          unroll<R>([&](auto r) __attribute__((always_inline)) { acc[r] = D::zero(); });
-          list<contiguous>(acc, w, lists + i, a, x.lda);
           unroll<R>([&](auto r)
-                        __attribute__((always_inline)) { t[r][i] = D::add(t[r][i], acc[r]); });
+                        __attribute__((always_inline)) { acc[r] = kb == 0 ? D::zero() : t[r][i]; });
+          list<contiguous>(acc, w, lists + i, a, x.lda);
+          unroll<R>([&](auto r) __attribute__((always_inline)) { t[r][i] = acc[r]; });
         }
       }
       unroll<R>([&](auto r) __attribute__((always_inline)) {

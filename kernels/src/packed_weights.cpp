@@ -1,15 +1,9 @@
 #include "packed_weights.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
-#include <new>
 #include <type_traits>
 #include <vector>
-
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
 
 #include "adze/kernels/gemm_u8s8.h"
 #include "adze/kernels/parallel.h"
@@ -22,22 +16,8 @@ namespace adze::kernels {
 
 namespace detail {
 
-PackedBytes::PackedBytes(std::int64_t bytes) : bytes_(bytes) {
-  // Large weights lie in huge pages where the system has them.
-  constexpr std::size_t huge = std::size_t{2} << 20;
-  const std::size_t wanted = static_cast<std::size_t>(bytes) + 64;
-  const std::size_t boundary = wanted >= 2 * huge ? huge : 64;
-  const std::size_t size = (wanted + boundary - 1) / boundary * boundary;
-  data_.reset(std::aligned_alloc(boundary, size));
-  if (data_ == nullptr) throw std::bad_alloc();
-#ifdef __linux__
-  if (boundary == huge) madvise(data_.get(), size, MADV_HUGEPAGE);
-#endif
-  std::memset(as<char>() + bytes, 0, wanted - static_cast<std::size_t>(bytes));
-}
-
-void PackedBytes::Free::operator()(void* p) const {
-  std::free(p);
+PackedBytes::PackedBytes(std::int64_t bytes) : data_(aligned_memory(bytes + 64)), bytes_(bytes) {
+  std::memset(as<char>() + bytes, 0, 64);
 }
 
 namespace {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 
+#include "aligned_memory.h"
 #include "u8s8_orders.h"
 
 namespace adze::kernels::detail {
@@ -26,10 +27,7 @@ class PackedBytes {
   std::int64_t bytes() const { return bytes_; }
 
  private:
-  struct Free {
-    void operator()(void* p) const;
-  };
-  std::unique_ptr<void, Free> data_;
+  std::unique_ptr<void, FreeAligned> data_;
   std::int64_t bytes_ = 0;
 };
 

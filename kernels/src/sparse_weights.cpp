@@ -1,9 +1,7 @@
 #include "sparse_weights.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
-#include <new>
 #include <stdexcept>
 #include <string>
 
@@ -57,17 +55,6 @@ std::int64_t count_nonzero_blocks(const float* w, std::int64_t n, std::int64_t k
 }
 
 namespace detail {
-
-void FreeAligned::operator()(void* p) const {
-  std::free(p);
-}
-
-void* aligned_zeros(std::int64_t bytes) {
-  const auto size = static_cast<std::size_t>((bytes + 63) / 64 * 64 + 64);
-  void* memory = std::aligned_alloc(64, size);
-  if (memory == nullptr) throw std::bad_alloc();
-  return std::memset(memory, 0, size);
-}
 
 void check_block_shape(const char* what, BlockShape block, const std::vector<BlockShape>& allowed) {
   if (std::find(allowed.begin(), allowed.end(), block) != allowed.end()) return;

@@ -10,24 +10,10 @@
 
 #include "adze/kernels/gemm_sparse.h"
 
+#include "aligned_memory.h"
 #include "gemm_sparse_kernel.h"
 
 namespace adze::kernels::detail {
-
-/// Memory on a 64-byte boundary.
-struct FreeAligned {
-  void operator()(void* p) const;
-};
-template <class T>
-using AlignedArray = std::unique_ptr<T[], FreeAligned>;
-
-/// Zeros; readable for 64 bytes more.
-void* aligned_zeros(std::int64_t bytes);
-template <class T>
-AlignedArray<T> aligned_zeros(std::int64_t count) {
-  return AlignedArray<T>(
-      static_cast<T*>(aligned_zeros(count * static_cast<std::int64_t>(sizeof(T)))));
-}
 
 /// The kept blocks as lists of units, see SparseView, and the memory behind one.
 struct SparseForm {

@@ -54,7 +54,7 @@ SparseWeightsF32::SparseWeightsF32(const float* w, std::int64_t n, std::int64_t 
     throw std::runtime_error("SparseWeightsF32: more than 2^32 blocks");
   }
   const std::int64_t unit = block.rows * block.cols;
-  d->values = detail::aligned_zeros<float>(kept * unit);
+  d->values = aligned_zeros<float>(kept * unit);
   float* to = d->values.get();
   for (std::int64_t kb = 0; kb < v.k_blocks; ++kb) {
     const std::int64_t begin = std::min(k, kb * v.k_block);
