@@ -2,19 +2,12 @@
 #include <immintrin.h>
 
 #include "gemm_sparse_kernel.h"
-#include "transpose_256.h"
 #include "unroll.h"
+#include "vectors_256.h"
 
 namespace adze::kernels {
 
 namespace {
-
-__m256i load(const void* p) {
-  return _mm256_loadu_si256(static_cast<const __m256i*>(p));
-}
-void store256(void* p, __m256i x) {
-  _mm256_storeu_si256(static_cast<__m256i*>(p), x);
-}
 
 std::int32_t most(const std::uint8_t* a, std::int64_t n) {
   __m256i most = _mm256_setzero_si256();
@@ -37,7 +30,7 @@ void start(const std::int32_t* sums, const std::int32_t* k_zw, std::int64_t n, s
   const __m256i z = _mm256_set1_epi32(za);
   for (std::int64_t c = 0; c < n; c += 8) {
     const __m256i zw = k_zw != nullptr ? load(k_zw + c) : _mm256_setzero_si256();
-    store256(start + c, _mm256_mullo_epi32(z, _mm256_sub_epi32(zw, load(sums + c))));
+    store(start + c, _mm256_mullo_epi32(z, _mm256_sub_epi32(zw, load(sums + c))));
   }
 }
 
@@ -62,9 +55,8 @@ void make_panel(const std::uint8_t* a, std::int64_t lda, int rows, std::int64_t 
         __m256i v[8];
         unroll<8>([&](auto r) __attribute__((always_inline)) { v[r] = load(row[r] + p); });
         transpose(v);
-        unroll<8>([&](auto r) __attribute__((always_inline)) {
-          store256(panel + (p / 4 + r) * step, v[r]);
-        });
+        unroll<8>([&](auto r)
+                      __attribute__((always_inline)) { store(panel + (p / 4 + r) * step, v[r]); });
       }
     }
     for (; p < k; p += 32) {
@@ -72,7 +64,7 @@ void make_panel(const std::uint8_t* a, std::int64_t lda, int rows, std::int64_t 
       for (int r = 0; r < 8; ++r) v[r] = load_some(row[r], p, k);
       transpose(v);
       const int groups = k - p > 16 ? 8 : 4;
-      for (int r = 0; r < groups; ++r) store256(panel + (p / 4 + r) * step, v[r]);
+      for (int r = 0; r < groups; ++r) store(panel + (p / 4 + r) * step, v[r]);
     }
   }
 }

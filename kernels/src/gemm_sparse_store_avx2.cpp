@@ -3,20 +3,13 @@
 
 #include "gemm_sparse_kernel.h"
 #include "output_stage.h"
-#include "transpose_256.h"
 #include "u8s8_lanes_256.h"
 #include "unroll.h"
+#include "vectors_256.h"
 
 namespace adze::kernels {
 
 namespace {
-
-__m256i load(const void* p) {
-  return _mm256_loadu_si256(static_cast<const __m256i*>(p));
-}
-void store256(void* p, __m256i x) {
-  _mm256_storeu_si256(static_cast<__m256i*>(p), x);
-}
 
 /// The output stage for 8 channels.
 template <OutputType type, bool by_row>
@@ -65,10 +58,10 @@ template <OutputType type, int R>
   if constexpr (type == OutputType::s32 || type == OutputType::f32) {
     unroll<R>([&](auto i) __attribute__((always_inline)) {
       if (columns >= 8) {
-        store256(out + i * ld_bytes, v[i]);
+        store(out + i * ld_bytes, v[i]);
       } else {
         alignas(32) std::int32_t buffer[8];
-        store256(buffer, v[i]);
+        store(buffer, v[i]);
         copy_bytes(buffer, 4 * columns, out + i * ld_bytes);
       }
     });
@@ -132,8 +125,8 @@ int store_bytes(const std::int32_t* sums, std::int64_t ld, int rows, std::int64_
         const Stage<type, by_row> stage(own, channel + c + 8 * j);
         v[j] = stage.value(load(sums + i * ld + c + 8 * j), by_row ? out.row_sums[i] : 0, false);
       });
-      store256(out.out + i * out.ldo + channel + c,
-               _mm256_permutevar8x32_epi32(to_bytes<type>(v[0], v[1], v[2], v[3]), order));
+      store(out.out + i * out.ldo + channel + c,
+            _mm256_permutevar8x32_epi32(to_bytes<type>(v[0], v[1], v[2], v[3]), order));
     }
   }
   return c;

@@ -1,7 +1,5 @@
 // The table of sparse int8 kernels: which one is used, and why others are not.
-#include <algorithm>
 #include <atomic>
-#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -88,15 +86,7 @@ const char* unwanted(const SparseKernel& kernel, const SparseProblem& problem) {
 
 /// The kernels that the active instruction set includes, best first.
 const std::vector<const SparseKernel*>& active_kernels() {
-  static const std::vector<std::vector<const SparseKernel*>> of_isas = [] {
-    std::vector<std::vector<const SparseKernel*>> all;
-    for (Isa isa : all_isas()) {
-      auto& of_isa = all.emplace_back();
-      std::copy_if(std::begin(kernels), std::end(kernels), std::back_inserter(of_isa),
-                   [&](const SparseKernel* k) { return includes(isa, k->isa); });
-    }
-    return all;
-  }();
+  static const auto of_isas = kernels_by_isa(kernels);
   return of_isas[static_cast<std::size_t>(active())];
 }
 

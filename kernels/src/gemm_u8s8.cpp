@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <iterator>
 #include <stdexcept>
 #include <string>
 
@@ -53,15 +52,7 @@ const char* why_not(const U8S8Kernel& kernel, const GemmU8S8Problem& problem) {
 
 /// The kernels that the active instruction set includes, best first.
 const std::vector<const U8S8Kernel*>& active_kernels() {
-  static const std::vector<std::vector<const U8S8Kernel*>> of_isas = [] {
-    std::vector<std::vector<const U8S8Kernel*>> all;
-    for (Isa isa : all_isas()) {
-      auto& of_isa = all.emplace_back();
-      std::copy_if(std::begin(kernels), std::end(kernels), std::back_inserter(of_isa),
-                   [&](const U8S8Kernel* k) { return includes(isa, k->isa); });
-    }
-    return all;
-  }();
+  static const auto of_isas = kernels_by_isa(kernels);
   return of_isas[static_cast<std::size_t>(active())];
 }
 

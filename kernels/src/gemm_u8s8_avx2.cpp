@@ -5,6 +5,7 @@
 #include "gemm_u8s8_panel.h"
 #include "u8s8_lanes_256.h"
 #include "unroll.h"
+#include "vectors_256.h"
 
 namespace adze::kernels {
 
@@ -14,14 +15,6 @@ namespace {
 // and the 32-bit sums lie in L1: a load and a store for each window costs less than reading weights
 // again for each row. 12 sums, 2 weights, 1 activation and 1 product make 16 registers. Steps are
 // asm statements because compilers reorder sums of intrinsics and then run out of registers.
-
-[[gnu::always_inline]] inline __m256i load(const void* p) {
-  return _mm256_loadu_si256(static_cast<const __m256i*>(p));
-}
-
-[[gnu::always_inline]] inline void store(void* p, __m256i x) {
-  _mm256_storeu_si256(static_cast<__m256i*>(p), x);
-}
 
 /// The rows of a tile at one k, and how to reach them from the first without further sums.
 struct Rows {

@@ -30,7 +30,7 @@ struct U8S8Stage {
   }
 
   OutputType type;
-  bool relu;                ///< f32 only
+  bool relu;  ///< f32 only
   OutputBounds bounds;
   std::int32_t a_zero_point;
 

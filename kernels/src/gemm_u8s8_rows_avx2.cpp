@@ -3,9 +3,9 @@
 
 #include "gemm_u8s8_kernel.h"
 #include "gemm_u8s8_panel.h"
-#include "transpose_256.h"
 #include "u8s8_lanes_256.h"
 #include "unroll.h"
+#include "vectors_256.h"
 
 namespace adze::kernels {
 
@@ -17,14 +17,6 @@ namespace {
 
 constexpr int most_rows = 32;
 constexpr int group_stride = most_rows * u8s8_group;  ///< bytes of an interleaved group
-
-[[gnu::always_inline]] inline __m256i load(const void* p) {
-  return _mm256_loadu_si256(static_cast<const __m256i*>(p));
-}
-
-[[gnu::always_inline]] inline void store(void* p, __m256i x) {
-  _mm256_storeu_si256(static_cast<__m256i*>(p), x);
-}
 
 /// Interleaves `rows` rows of k values, in vectors of 8; rows that do not exist are copies of the
 /// last one, k that do not exist zeros.

@@ -1,5 +1,5 @@
 /// \file
-/// Transposing in 256-bit registers, for files compiled for AVX2 and more.
+/// 256-bit registers of integers, for files compiled for AVX2 and more.
 #pragma once
 
 #include <immintrin.h>
@@ -7,6 +7,14 @@
 #include "unroll.h"
 
 namespace adze::kernels {
+
+[[gnu::always_inline]] inline __m256i load(const void* p) {
+  return _mm256_loadu_si256(static_cast<const __m256i*>(p));
+}
+
+[[gnu::always_inline]] inline void store(void* p, __m256i x) {
+  _mm256_storeu_si256(static_cast<__m256i*>(p), x);
+}
 
 /// 8 × 8 values of 32 bits: r[i] holds value i of all eight afterwards.
 [[gnu::always_inline]] inline void transpose(__m256i (&r)[8]) {
