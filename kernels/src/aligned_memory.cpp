@@ -27,7 +27,8 @@ void* aligned_memory(std::int64_t bytes) {
   void* memory = std::aligned_alloc(boundary, size);
   if (memory == nullptr) throw std::bad_alloc();
 #ifdef __linux__
-  if (boundary == huge_page) madvise(memory, size, MADV_HUGEPAGE);
+  // A last page that is only begun would take 2 MB.
+  if (boundary == huge_page) madvise(memory, wanted / huge_page * huge_page, MADV_HUGEPAGE);
 #endif
   return memory;
 }

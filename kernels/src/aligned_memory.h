@@ -13,9 +13,9 @@ struct FreeAligned {
 template <class T>
 using AlignedArray = std::unique_ptr<T[], FreeAligned>;
 
-/// Memory of so many bytes on a 64-byte boundary, not initialized, in huge pages if it is large and
-/// the system has them: addresses of small pages are looked up again and again where a product
-/// reads its weights once. FreeAligned gives it back. Throws std::bad_alloc.
+/// Memory of so many bytes on a 64-byte boundary, not initialized; from 4 MB on in huge pages, as
+/// far as it fills them and the system has them: addresses of small pages are looked up again and
+/// again where a product reads its weights once. FreeAligned gives it back. Throws std::bad_alloc.
 void* aligned_memory(std::int64_t bytes);
 
 /// `count` zeros; readable for 64 bytes more, which are zeros, too.

@@ -14,6 +14,7 @@ namespace adze::kernels {
 template <class D>
 struct SparseFew {
   using V = typename D::V;
+  static constexpr int tile_columns = 128;  ///< channels that wait for the output stage
 
   [[gnu::always_inline]] static inline V dot(V acc, V a, V w) {
     return D::end(acc, D::first(acc, a, w));
@@ -96,9 +97,9 @@ struct SparseFew {
 
   /// Adds a list of units of 1 × 4 for R rows: lanes are units.
   template <bool contiguous, int R>
-  [[gnu::always_inline]] static inline void list(V (&acc)[R], const SparseView& w,
-                                                 const SparseList* list, const std::uint8_t* a,
-                                                 std::int64_t lda) {
+  [[gnu::always_inline]] static inline void add_list(V (&acc)[R], const SparseView& w,
+                                                     const SparseList* list, const std::uint8_t* a,
+                                                     std::int64_t lda) {
     const std::uint16_t* index = w.index + list[0].first;
     const std::int8_t* values = w.values + 4 * std::int64_t{list[0].first};
     std::int64_t left = list[1].first - list[0].first;
@@ -142,7 +143,7 @@ struct SparseFew {
           V acc[R];
           unroll<R>([&](auto r)
                         __attribute__((always_inline)) { acc[r] = kb == 0 ? D::zero() : t[r][i]; });
-          list<contiguous>(acc, w, lists + i, a, x.lda);
+          add_list<contiguous>(acc, w, lists + i, a, x.lda);
           unroll<R>([&](auto r) __attribute__((always_inline)) { t[r][i] = acc[r]; });
         }
       }
@@ -169,16 +170,6 @@ struct SparseFew {
       default:
         return run_channels<contiguous, 4>(x);
     }
-  }
-
-  static constexpr int tile_columns = 128;  ///< channels that wait for the output stage
-
-  static void store_row(const SparseJob& x, int r, const std::int32_t* tile, std::int64_t channel,
-                        int columns) {
-    SparseOutput out = x.out;
-    out.out += r * out.ldo * output_bytes(out.stage->type);
-    if (out.row_sums != nullptr) out.row_sums += r;
-    x.store(tile, tile_columns, 1, channel, columns, out);
   }
 
   /// R rows, units of 4 × 4: two of them side by side, lanes are channels.
@@ -250,32 +241,31 @@ struct SparseFew {
     }
   }
 
-  /// Units of 8 channels × four inputs anywhere, few rows: lanes are channels.
+  /// One row, units of 8 channels × four inputs anywhere: lanes are channels.
   static void run_8x1_few(const SparseJob& x) {
     const SparseView& w = *x.w;
     alignas(32) std::int32_t tile[tile_columns];
-    for (int r = 0; r < x.rows; ++r) {
-      int column = 0;
-      for (std::int64_t g = x.group_begin; g < x.group_end; ++g) {
-        V acc = D::load(x.start + 8 * g);
-        for (std::int64_t kb = 0; kb < w.k_blocks; ++kb) {
-          const SparseList* list = w.lists + kb * w.groups + g;
-          const std::uint8_t* a = x.a + r * x.lda + kb * w.k_block;
-          for (std::int64_t u = list[0].first; u < list[1].first; ++u) {
-            const std::uint16_t* i = w.index + 4 * u;
-            const unsigned low = a[i[0]] | static_cast<unsigned>(a[i[1]]) << 8;
-            const unsigned high = a[i[2]] | static_cast<unsigned>(a[i[3]]) << 8;
-            acc = dot(acc, D::all(static_cast<std::int32_t>(low | high << 16)),
-                      D::load(w.values + 32 * u));
-          }
+    int column = 0;
+    for (std::int64_t g = x.group_begin; g < x.group_end; ++g) {
+      V acc = D::load(x.start + 8 * g);
+      for (std::int64_t kb = 0; kb < w.k_blocks; ++kb) {
+        const SparseList* list = w.lists + kb * w.groups + g;
+        const std::uint8_t* a = x.a + kb * w.k_block;
+        for (std::int64_t u = list[0].first; u < list[1].first; ++u) {
+          const std::uint16_t* i = w.index + 4 * u;
+          const unsigned low = a[i[0]] | static_cast<unsigned>(a[i[1]]) << 8;
+          const unsigned high = a[i[2]] | static_cast<unsigned>(a[i[3]]) << 8;
+          acc = dot(acc, D::all(static_cast<std::int32_t>(low | high << 16)),
+                    D::load(w.values + 32 * u));
         }
-        D::store(tile + column, acc);
-        column += 8;
-        if (column == tile_columns || g + 1 == x.group_end) {
-          const std::int64_t first = 8 * (g + 1) - column, left = w.n - first;
-          store_row(x, r, tile, first, left < column ? static_cast<int>(left) : column);
-          column = 0;
-        }
+      }
+      D::store(tile + column, acc);
+      column += 8;
+      if (column == tile_columns || g + 1 == x.group_end) {
+        const std::int64_t first = 8 * (g + 1) - column, left = w.n - first;
+        x.store(tile, tile_columns, 1, first, left < column ? static_cast<int>(left) : column,
+                x.out);
+        column = 0;
       }
     }
   }

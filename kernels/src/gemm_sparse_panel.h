@@ -17,6 +17,7 @@ struct SparsePanel {
   static constexpr int width = NV * D::lanes;  ///< rows of the panel
   static constexpr std::int64_t step = 4 * width;
   static constexpr int unit_bytes = 4 * H;
+  /// Channels that wait for the output stage.
   static constexpr int tile_columns = width < 32 ? 16 * (32 / width) : 16;
   /// Few sums at a time wait for each other: more of them, added at the end.
   static constexpr int chains = H * NV >= D::chains ? 1 : D::chains / (H * NV);

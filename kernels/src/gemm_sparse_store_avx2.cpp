@@ -147,16 +147,13 @@ struct Byte<OutputType::s8> {
 /// 16 channels at a time, as long as their multipliers and bias are modest; how many channels are
 /// done. None are if the bounds do not fit.
 template <OutputType type>
-int store_modest(const std::int32_t* sums, std::int64_t ld, int rows, std::int64_t channel,
-                 int columns, const SparseOutput& to) {
+int store_modest_bytes(const std::int32_t* sums, std::int64_t ld, int rows, std::int64_t channel,
+                       int columns, const SparseOutput& to) {
   using T = typename Byte<type>::Type;
   const SparseOutput out = to;
   const SparseStage s = *to.stage;
   if (!s.bounds.fit<T>()) return 0;
   const Lanes::Bytes<T> bytes(s.bounds);
-  struct Row {
-    Lanes::I values[2];
-  };
   int c = 0;
   for (; c + 16 <= columns; c += 16) {
     const __m256 multipliers[] = {_mm256_loadu_ps(s.multipliers + channel + c),
@@ -164,24 +161,8 @@ int store_modest(const std::int32_t* sums, std::int64_t ld, int rows, std::int64
     const __m256 bias[] = {_mm256_loadu_ps(s.bias + channel + c),
                            _mm256_loadu_ps(s.bias + channel + c + 8)};
     if (!modest<Lanes>(multipliers, bias)) break;
-    const std::int32_t* from = sums + c;
-    const auto next_row = [&]() __attribute__((always_inline)) {
-      Row row;
-      unroll<2>([&](auto j) __attribute__((always_inline)) {
-        const __m256 x = _mm256_cvtepi32_ps(load(from + 8 * j));
-        row.values[j].value =
-            _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_add_ps(x, bias[j]), multipliers[j]));
-      });
-      from += ld;
-      return row;
-    };
-    auto* p = reinterpret_cast<T*>(out.out) + channel + c;
-    int left = rows;
-    for (; left > 1; left -= 2, p += 2 * out.ldo) {
-      const Row first = next_row(), second = next_row();
-      bytes.store(first.values, second.values, p, p + out.ldo);
-    }
-    if (left > 0) bytes.store(next_row().values, p);
+    store_modest<Lanes>(multipliers, bias, bytes, sums + c, ld, rows,
+                        reinterpret_cast<T*>(out.out) + channel + c, out.ldo);
   }
   return c;
 }
@@ -192,7 +173,7 @@ void store_tile(const std::int32_t* sums, std::int64_t ld, int rows, std::int64_
   int c = 0;
   if constexpr (output_bytes(type) == 1) {
     // With one or two rows to look costs more than it gains.
-    if (!by_row && rows > 2) c = store_modest<type>(sums, ld, rows, channel, columns, to);
+    if (!by_row && rows > 2) c = store_modest_bytes<type>(sums, ld, rows, channel, columns, to);
     c += store_bytes<type, by_row>(sums + c, ld, rows, channel + c, columns - c, to);
   }
   const SparseOutput out = to;

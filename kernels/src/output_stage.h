@@ -26,6 +26,30 @@ template <class L, int parts>
   return L::all_true(L::equal(L::lesser(most, limit), most));
 }
 
+/// Stores rows of 16 sums, `ld` apart, as bytes T where multipliers and bias are modest.
+template <class L, class Bytes, int parts, class T>
+[[gnu::always_inline]] inline void store_modest(const typename L::F (&multiplier)[parts],
+                                                const typename L::F (&bias)[parts],
+                                                const Bytes& bytes, const std::int32_t* sums,
+                                                std::int64_t ld, std::int64_t rows, T* to,
+                                                std::int64_t ldo) {
+  struct Row {
+    typename L::I values[parts];
+  };
+  const auto rounded = [&](const std::int32_t* from) __attribute__((always_inline)) {
+    Row row;
+    for (int j = 0; j < parts; ++j) {
+      const auto x = L::to_float(L::load_int(from + j * L::width));
+      row.values[j] = L::round_to_int((x + bias[j]) * multiplier[j]);
+    }
+    return row;
+  };
+  for (; rows > 1; rows -= 2, sums += 2 * ld, to += 2 * ldo) {
+    bytes.store(rounded(sums).values, rounded(sums + ld).values, to, to + ldo);
+  }
+  if (rows > 0) bytes.store(rounded(sums).values, to);
+}
+
 /// Functions for 16 sums, one tile wide. L::store_bytes_16(to, x, z) stores the low bytes of x + z,
 /// which fit; x is 16 / width registers and z within ±16384. L::if_else_zero(m, x) is x where m is
 /// true, L::all_true(m) whether it is true everywhere.
@@ -161,28 +185,6 @@ struct OutputStageLoops {
   }
   &&sizeof(T) == 1;
 
-  /// Rows whose multipliers and bias are modest.
-  template <class Bytes, class T>
-  [[gnu::always_inline]] static inline void store_bytes(const Registers& r, const Bytes& bytes,
-                                                        const std::int32_t* sums, std::int64_t rows,
-                                                        T* to, std::int64_t ldo) {
-    struct Row {
-      I values[parts];
-    };
-    const auto rounded = [&](const std::int32_t* from) __attribute__((always_inline)) {
-      Row row;
-      for (int j = 0; j < parts; ++j) {
-        const F x = L::to_float(L::load_int(from + j * width));
-        row.values[j] = L::round_to_int((x + r.bias[j]) * r.multiplier[j]);
-      }
-      return row;
-    };
-    for (; rows > 1; rows -= 2, sums += 2 * u8s8_columns, to += 2 * ldo) {
-      bytes.store(rounded(sums).values, rounded(sums + u8s8_columns).values, to, to + ldo);
-    }
-    if (rows > 0) bytes.store(rounded(sums).values, to);
-  }
-
   template <bool finite, bool whole, class T>
   [[gnu::always_inline]] static inline void store_rows(const Registers& r, int columns,
                                                        const std::int32_t* zero_points,
@@ -232,7 +234,8 @@ struct OutputStageLoops {
         store_rows<true, true>(r, u8s8_columns, nullptr, nullptr, sums, rows, to, ldo);
       } else if constexpr (has_bytes<T>) {
         using Bytes = typename L::template Bytes<T>;
-        store_bytes(r, Bytes(stage.bounds), sums, rows, to, ldo);
+        store_modest<L>(r.multiplier, r.bias, Bytes(stage.bounds), sums, u8s8_columns, rows, to,
+                        ldo);
       }
       multipliers += multipliers_step;
       bias += bias_step;

@@ -214,7 +214,8 @@ std::int64_t SparseForm::bytes() const {
 }
 
 std::unique_ptr<SparseForm> pack_sparse(const std::int8_t* w, std::int64_t n, std::int64_t k,
-                                        std::int64_t ldw, BlockShape block, std::int32_t bound) {
+                                        std::int64_t ldw, BlockShape block, std::int32_t bound,
+                                        double kept) {
   auto form = std::make_unique<SparseForm>();
   SparseView& v = form->view;
   v.n = n;
@@ -223,10 +224,6 @@ std::unique_ptr<SparseForm> pack_sparse(const std::int8_t* w, std::int64_t n, st
   v.index_size = block.cols == 1 ? 4 : 1;
   v.index_unit = block.rows < 8 ? panel_index_unit : 1;
   v.groups = (n + block.rows - 1) / block.rows;
-  const std::int64_t blocks = v.groups * ((k + block.cols - 1) / block.cols);
-  const double kept = blocks == 0 ? 0
-                                  : static_cast<double>(count_nonzero_blocks(w, n, k, ldw, block)) /
-                                        static_cast<double>(blocks);
   const std::int64_t most = inputs_of_a_block(block, bound, kept);
   v.k_blocks = std::max<std::int64_t>(1, (k + most - 1) / most);
   v.k_block = ((k + v.k_blocks - 1) / v.k_blocks + 15) / 16 * 16;

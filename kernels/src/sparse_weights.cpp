@@ -81,7 +81,7 @@ const SparseForm& SparseWeightsData::form(std::int32_t bound) const {
   std::vector<std::int8_t> w(static_cast<std::size_t>(n * k));
   unpack(w.data(), k);
   std::unique_ptr<SparseForm>& form = owned_[slot(bound)];
-  form = pack_sparse(w.data(), n, k, k, block, bound);
+  form = pack_sparse(w.data(), n, k, k, block, bound, kept());
   wanted.store(form.get(), std::memory_order_release);
   return *form;
 }
@@ -161,7 +161,7 @@ SparseWeights::SparseWeights(const std::int8_t* w, std::int64_t n, std::int64_t 
     d->sums[static_cast<std::size_t>(c)] = sum;
   }
   const std::int32_t bound = usual_bound(block);
-  d->set(bound, detail::pack_sparse(w, n, k, ldw, block, bound));
+  d->set(bound, detail::pack_sparse(w, n, k, ldw, block, bound, d->kept()));
   data_ = std::move(d);
 }
 

@@ -29,9 +29,10 @@ struct SparseForm {
 };
 
 /// Packs the kept blocks of w so that 16-bit sums are proven not to overflow for activations up to
-/// `bound`, or without any regard to that if it is 0.
+/// `bound`, or without any regard to that if it is 0. `kept` is the part of the blocks that is.
 std::unique_ptr<SparseForm> pack_sparse(const std::int8_t* w, std::int64_t n, std::int64_t k,
-                                        std::int64_t ldw, BlockShape block, std::int32_t bound);
+                                        std::int64_t ldw, BlockShape block, std::int32_t bound,
+                                        double kept);
 
 /// The units of the longest windows. Measured: with more operands than registers, windows of two
 /// are faster than windows of four.
@@ -53,6 +54,10 @@ struct SparseWeightsData {
   const SparseForm& form(std::int32_t bound) const;
   /// The form to use for activations up to `most`: that for low ones only where it pays.
   const SparseForm& bounded_form(std::int32_t most) const;
+  /// The part of the blocks that is not zero.
+  double kept() const {
+    return blocks == 0 ? 0.0 : static_cast<double>(nonzero_blocks) / static_cast<double>(blocks);
+  }
   std::int64_t bytes() const;
   void unpack(std::int8_t* w, std::int64_t ldw) const;
   /// Puts a form in, before the data is shared.
