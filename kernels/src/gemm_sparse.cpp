@@ -1,6 +1,7 @@
 #include "adze/kernels/gemm_sparse.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "adze/kernels/parallel.h"
 
@@ -112,16 +113,45 @@ struct Part {
   std::int64_t row, row_end, strip, strip_end;
 };
 
+std::int64_t spread_bytes(std::int64_t k) {
+  return 4 * round_up(k, word);
+}
+
+/// SparseInput::spread for one row.
+void spread(const std::uint8_t* a, std::int64_t k, std::uint8_t* to) {
+  for (std::int64_t p = 0; p < k; p += word, to += 4 * word) {
+    std::uint32_t x;
+    std::memcpy(&x, a + p, sizeof x);
+    const std::uint32_t copies[4] = {x, x, x, x};
+    std::memcpy(to, copies, sizeof copies);
+  }
+}
+
+/// Activations as the kernel wants them.
 const std::uint8_t* panel_of(const SparseKernel& kernel, const ActivationBlock& block,
                              std::int64_t row, int rows, std::int64_t k, int panel_rows) {
   const std::uint8_t* a = block.a + row * block.lda;
-  const std::int64_t size =
-      kernel.input == SparseInput::panel ? round_up(k, long_word) * panel_rows : k * 8;
-  auto* panel = panel_scratch.get<std::uint8_t>(static_cast<std::size_t>(size));
-  if (kernel.input == SparseInput::panel) {
-    helpers().make_panel(a, block.lda, rows, k, panel_rows, panel);
-  } else {
-    helpers().make_columns(a, block.lda, rows, k, panel);
+  const auto memory = [](std::int64_t size) {
+    return panel_scratch.get<std::uint8_t>(static_cast<std::size_t>(size));
+  };
+  std::uint8_t* panel = nullptr;
+  switch (kernel.input) {
+    case SparseInput::rows:
+      return a;
+    case SparseInput::panel:
+      panel = memory(round_up(k, long_word) * panel_rows);
+      helpers().make_panel(a, block.lda, rows, k, panel_rows, panel);
+      break;
+    case SparseInput::columns:
+      panel = memory(k * 8);
+      helpers().make_columns(a, block.lda, rows, k, panel);
+      break;
+    case SparseInput::spread:
+      panel = memory(rows * spread_bytes(k));
+      for (int i = 0; i < rows; ++i) {
+        spread(a + i * block.lda, k, panel + i * spread_bytes(k));
+      }
+      break;
   }
   return panel;
 }
@@ -148,9 +178,8 @@ void run_jobs(const Call& call, const SparseKernel& kernel, const SparseForm& fo
   for (std::int64_t i = 0; i < rows;) {
     const int size = kernel.job_rows(rows - i);
     job.rows = static_cast<int>(std::min<std::int64_t>(size, rows - i));
-    job.lda = block.lda;
-    job.a = kernel.input == SparseInput::rows ? block.a + i * block.lda
-                                              : panel_of(kernel, block, i, job.rows, w.k, size);
+    job.lda = kernel.input == SparseInput::spread ? spread_bytes(w.k) : block.lda;
+    job.a = panel_of(kernel, block, i, job.rows, w.k, size);
     job.out = {&call.stage, sums == nullptr ? nullptr : sums + i,
                call.out + (row + i) * call.ldo * call.out_bytes, call.ldo, w.n};
     kernel.run(job);

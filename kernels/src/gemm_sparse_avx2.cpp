@@ -15,11 +15,12 @@ using Kernels = Sparse256<DotAvx2>;
 
 constexpr auto in_place = SparseInput::rows;
 constexpr auto panel = SparseInput::panel;
+constexpr auto spread = SparseInput::spread;
 
 }  // namespace
 
 const SparseKernel u8s8_sparse_1x4_dot_avx2{
-    "u8s8_sparse_1x4_dot_avx2",  Isa::avx2, 1, 4, true, 2, in_place, Kernels::up_to_4,
+    "u8s8_sparse_1x4_dot_avx2",  Isa::avx2, 1, 4, true, 2, spread, Kernels::up_to_4,
     Few::run_channels_any<false>};
 const SparseKernel u8s8_sparse_1x4_rows_avx2{
     "u8s8_sparse_1x4_rows_avx2", Isa::avx2, 1, 4, true, 0, panel, Kernels::panel_of_32,
@@ -31,7 +32,7 @@ const SparseKernel u8s8_sparse_1x16_rows_avx2{
     "u8s8_sparse_1x16_rows_avx2", Isa::avx2, 1, 16, true, 0, panel, Kernels::panel_of_32,
     Kernels::rows_1<true>};
 const SparseKernel u8s8_sparse_4x4_two_avx2{
-    "u8s8_sparse_4x4_two_avx2", Isa::avx2,       4, 4, true, 4, in_place,
+    "u8s8_sparse_4x4_two_avx2", Isa::avx2,       4, 4, true, 4, spread,
     Kernels::up_to_4,           Few::run_two_any};
 const SparseKernel u8s8_sparse_4x4_rows_avx2{
     "u8s8_sparse_4x4_rows_avx2", Isa::avx2,      4, 4, true, 0, panel,

@@ -48,18 +48,13 @@ void channels_16(const SparseJob& x) {
 
 constexpr auto in_place = SparseInput::rows;
 constexpr auto panel = SparseInput::panel;
+constexpr auto spread = SparseInput::spread;
 
 }  // namespace
 
-const SparseKernel u8s8_sparse_1x4_dot_avx512vnni{"u8s8_sparse_1x4_dot_avx512vnni",
-                                                  Isa::avx512vnni,
-                                                  1,
-                                                  4,
-                                                  false,
-                                                  2,
-                                                  in_place,
-                                                  Kernels256::up_to_4,
-                                                  Few::run_channels_any<false>};
+const SparseKernel u8s8_sparse_1x4_dot_avx512vnni{
+    "u8s8_sparse_1x4_dot_avx512vnni", Isa::avx512vnni, 1, 4, false, 2, spread, Kernels256::up_to_4,
+    Few::run_channels_any<false>};
 const SparseKernel u8s8_sparse_1x4_rows_avx512vnni{"u8s8_sparse_1x4_rows_avx512vnni",
                                                    Isa::avx512vnni,
                                                    1,
@@ -93,7 +88,7 @@ const SparseKernel u8s8_sparse_4x4_two_avx512vnni{"u8s8_sparse_4x4_two_avx512vnn
                                                   4,
                                                   false,
                                                   4,
-                                                  in_place,
+                                                  spread,
                                                   Kernels256::up_to_4,
                                                   Few::run_two_any};
 const SparseKernel u8s8_sparse_4x4_rows_avx512vnni{

@@ -24,11 +24,12 @@ using Kernels = Sparse256<Dot>;
 
 constexpr auto in_place = SparseInput::rows;
 constexpr auto panel = SparseInput::panel;
+constexpr auto spread = SparseInput::spread;
 
 }  // namespace
 
 const SparseKernel u8s8_sparse_1x4_dot_avxvnni{
-    "u8s8_sparse_1x4_dot_avxvnni", Isa::avxvnni, 1, 4, false, 2, in_place, Kernels::up_to_4,
+    "u8s8_sparse_1x4_dot_avxvnni", Isa::avxvnni, 1, 4, false, 2, spread, Kernels::up_to_4,
     Few::run_channels_any<false>};
 const SparseKernel u8s8_sparse_1x4_rows_avxvnni{
     "u8s8_sparse_1x4_rows_avxvnni", Isa::avxvnni,          1, 4, false, 0, panel,
@@ -51,7 +52,7 @@ const SparseKernel u8s8_sparse_4x4_two_avxvnni{"u8s8_sparse_4x4_two_avxvnni",
                                                4,
                                                false,
                                                4,
-                                               in_place,
+                                               spread,
                                                Kernels::up_to_4,
                                                Few::run_two_any};
 const SparseKernel u8s8_sparse_4x4_rows_avxvnni{

@@ -19,15 +19,14 @@ struct SparseFew {
   [[gnu::always_inline]] static inline V dot(V acc, V a, V w) {
     return D::end(acc, D::first(acc, a, w));
   }
-  static int four(const std::uint8_t* p) {
+  static int four(const void* p) {
     int x;
     __builtin_memcpy(&x, p, sizeof x);
     return x;
   }
-  /// Where the inputs of a unit lower than 8 begin.
-  static const std::uint8_t* input(const std::uint8_t* a, std::uint16_t index) {
-    return a + index / (panel_index_unit / 4);
-  }
+  static_assert(index_unit({1, 16}) == 4, "indices of 1 x 16 are distances in a row in place");
+  static_assert(index_unit({1, 4}) == 16 && index_unit({4, 4}) == 16,
+                "indices of 1 x 4 and 4 x 4 are distances in a row that is spread");
   static V two(__m128i low, __m128i high) {
     return _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
   }
@@ -37,124 +36,146 @@ struct SparseFew {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
   }
   /// The sum of the lanes of each of eight registers.
-  static V sums_of(const V (&t)[8]) {
-    const V x = _mm256_hadd_epi32(_mm256_hadd_epi32(t[0], t[1]), _mm256_hadd_epi32(t[2], t[3]));
-    const V y = _mm256_hadd_epi32(_mm256_hadd_epi32(t[4], t[5]), _mm256_hadd_epi32(t[6], t[7]));
+  template <int r, int R>
+  static V sums_of(const V (&t)[8][R]) {
+    const auto four_of = [&](int i) __attribute__((always_inline)) {
+      return _mm256_hadd_epi32(_mm256_hadd_epi32(t[i][r], t[i + 1][r]),
+                               _mm256_hadd_epi32(t[i + 2][r], t[i + 3][r]));
+    };
+    const V x = four_of(0), y = four_of(4);
     return _mm256_add_epi32(_mm256_permute2x128_si256(x, y, 0x20),
                             _mm256_permute2x128_si256(x, y, 0x31));
   }
 
-  /// The activations that eight single units meet.
+  /// The activations that eight units meet, from a row in place.
   static V gather(const std::uint8_t* a, const std::uint16_t* index) {
-    __m128i low = _mm_cvtsi32_si128(four(input(a, index[0])));
-    __m128i high = _mm_cvtsi32_si128(four(input(a, index[4])));
-    low = _mm_insert_epi32(low, four(input(a, index[1])), 1);
-    high = _mm_insert_epi32(high, four(input(a, index[5])), 1);
-    low = _mm_insert_epi32(low, four(input(a, index[2])), 2);
-    high = _mm_insert_epi32(high, four(input(a, index[6])), 2);
-    low = _mm_insert_epi32(low, four(input(a, index[3])), 3);
-    high = _mm_insert_epi32(high, four(input(a, index[7])), 3);
+    __m128i low = _mm_cvtsi32_si128(four(a + index[0]));
+    __m128i high = _mm_cvtsi32_si128(four(a + index[4]));
+    low = _mm_insert_epi32(low, four(a + index[1]), 1);
+    high = _mm_insert_epi32(high, four(a + index[5]), 1);
+    low = _mm_insert_epi32(low, four(a + index[2]), 2);
+    high = _mm_insert_epi32(high, four(a + index[6]), 2);
+    low = _mm_insert_epi32(low, four(a + index[3]), 3);
+    high = _mm_insert_epi32(high, four(a + index[7]), 3);
     return two(low, high);
+  }
+
+  /// The same from a row that is spread.
+  static V gather_spread(const std::uint8_t* a, const std::uint16_t* index) {
+    const auto four_of = [&](const std::uint16_t* i) __attribute__((always_inline)) {
+      std::uint64_t all;  // one load and shifts: loads are what limits this
+      __builtin_memcpy(&all, i, sizeof all);
+      __m128i x = load128(a + (all & 0xffff));
+      x = _mm_blend_epi32(x, load128(a + (all >> 16 & 0xffff)), 2);
+      x = _mm_blend_epi32(x, load128(a + (all >> 32 & 0xffff)), 4);
+      return _mm_blend_epi32(x, load128(a + (all >> 48)), 8);
+    };
+    return two(four_of(index), four_of(index + 4));
   }
 
   // Loops end with a part that is masked, not with one that is jumped over: lists are short and as
   // long as they happen to be, so that each such jump would be guessed wrong every other time. What
   // is read beyond a list belongs to the next one, or is zero.
 
-  /// Adds `left` single units of 1 × 4 for R rows, eight at a time: lanes are units.
-  template <int R>
-  [[gnu::always_inline]] static inline void units(V (&acc)[R], std::int64_t left,
-                                                  const std::uint16_t* index,
-                                                  const std::int8_t* values, const std::uint8_t* a,
-                                                  std::int64_t lda) {
+  /// Kept blocks from some list on.
+  struct Place {
+    const std::uint16_t* index;
+    const std::int8_t* values;
+
+    void pass(std::int64_t units, std::int64_t indices) {
+      index += indices;
+      values += 4 * units;
+    }
+  };
+
+  /// Adds `left` units of 1 × 4 for R rows, eight at a time: lanes are units.
+  template <bool spread, int R>
+  [[gnu::always_inline]] static inline void units(V (&acc)[R], std::int64_t left, Place& place,
+                                                  const std::uint8_t* a, std::int64_t lda) {
     const auto add = [&](V weights) __attribute__((always_inline)) {
       unroll<R>([&](auto r) __attribute__((always_inline)) {
-        acc[r] = dot(acc[r], gather(a + r * lda, index), weights);
+        const std::uint8_t* row = a + r * lda;
+        const V x = spread ? gather_spread(row, place.index) : gather(row, place.index);
+        acc[r] = dot(acc[r], x, weights);
       });
     };
     if (left <= 0) return;
-    for (; left > 8; left -= 8, index += 8, values += 32) add(D::load(values));
-    add(_mm256_and_si256(first_lanes(static_cast<int>(left)), D::load(values)));
+    for (; left > 8; left -= 8, place.pass(8, 8)) add(D::load(place.values));
+    add(_mm256_and_si256(first_lanes(static_cast<int>(left)), D::load(place.values)));
+    place.pass(left, left);
   }
 
   /// Adds `left` blocks of 1 × 16 for R rows, two at a time.
   template <int R>
-  [[gnu::always_inline]] static inline void blocks(V (&acc)[R], std::int64_t left,
-                                                   const std::uint16_t* index,
-                                                   const std::int8_t* values, const std::uint8_t* a,
-                                                   std::int64_t lda) {
-    const auto add = [&](V weights, std::int64_t second) __attribute__((always_inline)) {
-      const std::uint8_t* p0 = input(a, index[0]);
-      const std::uint8_t* p1 = input(a, index[second]);
+  [[gnu::always_inline]] static inline void blocks(V (&acc)[R], int left, Place& place,
+                                                   const std::uint8_t* a, std::int64_t lda) {
+    const auto add = [&](V weights) __attribute__((always_inline)) {
+      const auto both = static_cast<std::uint32_t>(four(place.index));
+      const std::uint8_t* p0 = a + (R == 1 ? both & 0xffff : place.index[0]);
+      const std::uint8_t* p1 = a + (R == 1 ? both >> 16 : place.index[1]);
       unroll<R>([&](auto r) __attribute__((always_inline)) {
         acc[r] = dot(acc[r], two(load128(p0 + r * lda), load128(p1 + r * lda)), weights);
       });
     };
     if (left <= 0) return;
-    for (; left > 2; left -= 2, index += 8, values += 32) add(D::load(values), 4);
-    add(_mm256_and_si256(first_lanes(static_cast<int>(4 * left)), D::load(values)), 4 * (left - 1));
+    for (; left > 2; left -= 2, place.pass(8, 2)) add(D::load(place.values));
+    add(_mm256_and_si256(first_lanes(4 * left), D::load(place.values)));
+    place.pass(4 * left, left);
   }
 
-  /// Adds a list of units of 1 × 4 for R rows: lanes are units.
-  template <bool contiguous, int R>
-  [[gnu::always_inline]] static inline void add_list(V (&acc)[R], const SparseView& w,
-                                                     const SparseList* list, const std::uint8_t* a,
-                                                     std::int64_t lda) {
-    const std::uint16_t* index = w.index + list[0].first;
-    const std::int8_t* values = w.values + 4 * std::int64_t{list[0].first};
-    std::int64_t left = list[1].first - list[0].first;
-    if constexpr (contiguous) {
-      const auto pass = [&](std::int64_t count) __attribute__((always_inline)) {
-        index += count;
-        values += 4 * count;
-        left -= count;
-      };
-      std::int64_t count = list->quads;
-      if (list->pairs > 0) {
-        blocks(acc, count, index, values, a, lda);
-        pass(4 * count);
-        units(acc, 2 * list->pairs, index, values, a, lda);
-        pass(2 * list->pairs);
-        count = 0;
-      }
-      count += list->double_pairs + list->quadruples;
-      blocks(acc, count, index, values, a, lda);
-      pass(4 * count);
-    }
-    units(acc, left, index, values, a, lda);
+  /// Adds the units of blocks of 1 × 16 that were split, apart from the loops over whole blocks,
+  /// which have all registers to themselves that way.
+  template <int R>
+  [[gnu::noinline]] static Place split_units(V* sums, std::int64_t left, Place place,
+                                             const std::uint8_t* a, std::int64_t lda) {
+    V acc[R];
+    unroll<R>([&](auto r) __attribute__((always_inline)) { acc[r] = sums[r]; });
+    units<false>(acc, left, place, a, lda);
+    unroll<R>([&](auto r) __attribute__((always_inline)) { sums[r] = acc[r]; });
+    return place;
   }
 
+  /// Blocks of 1 × 16, rows in place; or units of 1 × 4, rows that are spread.
   template <bool contiguous, int R>
   static void run_channels(const SparseJob& x) {
     const SparseView& w = *x.w;
+    const std::int64_t lda = x.lda;
     constexpr int columns = tile_columns / R / 8 * 8;
     alignas(32) std::int32_t tile[R * columns];
-    int column = 0;
-    for (std::int64_t c = x.group_begin; c < x.group_end; c += 8) {
-      const int count = x.group_end - c < 8 ? static_cast<int>(x.group_end - c) : 8;
-      V t[R][8];
-      for (int i = count; i < 8; ++i) {
-        unroll<R>([&](auto r) __attribute__((always_inline)) { t[r][i] = D::zero(); });
-      }
+    for (std::int64_t c = x.group_begin; c < x.group_end; c += columns) {
+      const int count = x.group_end - c < columns ? static_cast<int>(x.group_end - c) : columns;
       for (std::int64_t kb = 0; kb < w.k_blocks; ++kb) {
-        const SparseList* lists = w.lists + kb * w.groups + c;
-        const std::uint8_t* a = x.a + kb * w.k_block;
-        for (int i = 0; i < count; ++i) {
-          V acc[R];
-          unroll<R>([&](auto r)
-                        __attribute__((always_inline)) { acc[r] = kb == 0 ? D::zero() : t[r][i]; });
-          add_list<contiguous>(acc, w, lists + i, a, x.lda);
-          unroll<R>([&](auto r) __attribute__((always_inline)) { t[r][i] = acc[r]; });
+        const std::uint8_t* a = x.a + kb * w.k_block * (contiguous ? 1 : 4);
+        const SparseList* list = w.lists + kb * w.groups + c;
+        Place place{w.index + list->index, w.values + 4 * std::int64_t{list->first}};
+        for (int column = 0; column < count; column += 8) {
+          const SparseList* const end = list + (count - column < 8 ? count - column : 8);
+          V t[8][R];
+          int i = 0;
+          for (; list < end; ++list, ++i) {
+            V acc[R];
+            unroll<R>([&](auto r) __attribute__((always_inline)) { acc[r] = D::zero(); });
+            std::int64_t left = list[1].first - list[0].first;
+            if constexpr (contiguous) {
+              left -= 4 * list->blocks;
+              blocks(acc, list->blocks, place, a, lda);
+            } else {
+              units<true>(acc, left, place, a, lda);
+            }
+            unroll<R>([&](auto r) __attribute__((always_inline)) { t[i][r] = acc[r]; });
+            if (contiguous && left > 0) place = split_units<R>(t[i], left, place, a, lda);
+          }
+          for (; i < 8; ++i) {
+            unroll<R>([&](auto r) __attribute__((always_inline)) { t[i][r] = D::zero(); });
+          }
+          unroll<R>([&](auto r) __attribute__((always_inline)) {
+            std::int32_t* to = tile + r * columns + column;
+            const V before = kb == 0 ? D::load(x.start + c + column) : D::load(to);
+            D::store(to, D::add(before, sums_of<r>(t)));
+          });
         }
       }
-      unroll<R>([&](auto r) __attribute__((always_inline)) {
-        D::store(tile + r * columns + column, D::add(sums_of(t[r]), D::load(x.start + c)));
-      });
-      column += count;
-      if (column == columns || c + 8 >= x.group_end) {
-        x.store(tile, columns, R, c + count - column, column, x.out);
-        column = 0;
-      }
+      x.store(tile, columns, R, c, count, x.out);
     }
   }
 
@@ -172,10 +193,11 @@ struct SparseFew {
     }
   }
 
-  /// R rows, units of 4 × 4: two of them side by side, lanes are channels.
+  /// R rows that are spread, units of 4 × 4: two of them side by side, lanes are channels.
   template <int R>
   static void run_two(const SparseJob& x) {
-    const SparseView& w = *x.w;
+    const SparseView w = *x.w;
+    const std::int64_t lda = x.lda;
     constexpr int columns = tile_columns / R / 8 * 8;
     alignas(32) std::int32_t tile[R * columns] = {};
     int column = 0;
@@ -184,17 +206,15 @@ struct SparseFew {
       unroll<R>([&](auto r) __attribute__((always_inline)) { acc[r] = more[r] = D::zero(); });
       for (std::int64_t kb = 0; kb < w.k_blocks; ++kb) {
         const SparseList* list = w.lists + kb * w.groups + g;
-        const std::uint8_t* a = x.a + kb * w.k_block;
-        const std::uint16_t* index = w.index + list[0].first;
+        const std::uint8_t* a = x.a + kb * w.k_block * 4;
+        const std::uint16_t* index = w.index + list[0].index;
         const std::int8_t* values = w.values + 16 * std::int64_t{list[0].first};
         std::int64_t left = list[1].first - list[0].first;
         const auto add_two = [&](V(&sums)[R], V weights) __attribute__((always_inline)) {
-          const std::uint8_t* p0 = input(a, index[0]);
-          const std::uint8_t* p1 = input(a, index[1]);
+          const std::uint8_t* p0 = a + index[0];
+          const std::uint8_t* p1 = a + index[1];
           unroll<R>([&](auto r) __attribute__((always_inline)) {
-            const V both = _mm256_blend_epi32(D::broadcast(p0 + r * x.lda),
-                                              D::broadcast(p1 + r * x.lda), 0xf0);
-            sums[r] = dot(sums[r], both, weights);
+            sums[r] = dot(sums[r], two(load128(p0 + r * lda), load128(p1 + r * lda)), weights);
           });
           index += 2;
           values += 32;
@@ -270,41 +290,63 @@ struct SparseFew {
     }
   }
 
-  /// The same for a panel of 8 rows: lanes are rows, four columns of the panel are zipped.
+  /// One window of W units of 8 channels for a panel of 8 rows: lanes are rows, four columns of the
+  /// panel are zipped for each unit.
+  template <int W>
+  [[gnu::always_inline]] static inline void window_8x1(V (&acc)[8], const std::uint8_t* a,
+                                                       const std::uint16_t* index,
+                                                       const std::int8_t* values) {
+    const auto column = [&](int i) __attribute__((always_inline)) {
+      return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(a + 8 * std::int64_t{index[i]}));
+    };
+    V inputs[W];
+    unroll<W>([&](auto u) __attribute__((always_inline)) {
+      const __m128i low = _mm_unpacklo_epi8(column(4 * u), column(4 * u + 1));
+      const __m128i high = _mm_unpacklo_epi8(column(4 * u + 2), column(4 * u + 3));
+      inputs[u] = two(_mm_unpacklo_epi16(low, high), _mm_unpackhi_epi16(low, high));
+    });
+    unroll<8>([&](auto c) __attribute__((always_inline)) {
+      auto sum = D::first(acc[c], inputs[0], D::broadcast(values + 4 * c));
+      unroll<W - 1>([&](auto u) __attribute__((always_inline)) {
+        sum = D::next(sum, inputs[u + 1], D::broadcast(values + 32 * (u + 1) + 4 * c));
+      });
+      acc[c] = D::end(acc[c], sum);
+    });
+  }
+
   static void run_8x1(const SparseJob& x) {
     const SparseView& w = *x.w;
-    alignas(32) std::int32_t tile[tile_columns * 8] = {};
-    int waiting = 0;
-    const auto column = [](const std::uint8_t* a, std::int64_t i) {
-      return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(a + 8 * i));
-    };
-    for (std::int64_t g = x.group_begin; g < x.group_end; ++g) {
-      V acc[8];
-      unroll<8>([&](auto c)
-                    __attribute__((always_inline)) { acc[c] = D::all(x.start[8 * g + c]); });
+    constexpr std::int64_t groups = tile_columns / 8;
+    alignas(32) std::int32_t tile[tile_columns * 8];
+    for (std::int64_t first = x.group_begin; first < x.group_end; first += groups) {
+      const std::int64_t left = x.group_end - first;
+      const int count = static_cast<int>(left < groups ? left : groups);
       for (std::int64_t kb = 0; kb < w.k_blocks; ++kb) {
-        const SparseList* list = w.lists + kb * w.groups + g;
         const std::uint8_t* a = x.a + 8 * kb * w.k_block;
-        const std::uint16_t* i = w.index + 4 * std::int64_t{list[0].first};
-        const std::int8_t* values = w.values + 32 * std::int64_t{list[0].first};
-        for (std::int64_t u = list[0].first; u < list[1].first; ++u, i += 4, values += 32) {
-          const __m128i low = _mm_unpacklo_epi8(column(a, i[0]), column(a, i[1]));
-          const __m128i high = _mm_unpacklo_epi8(column(a, i[2]), column(a, i[3]));
-          const V all = two(_mm_unpacklo_epi16(low, high), _mm_unpackhi_epi16(low, high));
+        const SparseList* list = w.lists + kb * w.groups + first;
+        const std::uint16_t* index = w.index + list->index;
+        const std::int8_t* values = w.values + 32 * std::int64_t{list->first};
+        const std::int32_t* start = x.start + 8 * first;
+        for (std::int32_t* sums = tile; sums < tile + 64 * count; sums += 64, start += 8, ++list) {
+          V acc[8];
           unroll<8>([&](auto c) __attribute__((always_inline)) {
-            acc[c] = dot(acc[c], all, D::broadcast(values + 4 * c));
+            acc[c] = kb == 0 ? D::all(start[c]) : D::load(sums + 8 * c);
           });
+          const std::uint16_t* end = index + 16 * list->quads;
+          for (; index != end; index += 16, values += 128) window_8x1<4>(acc, a, index, values);
+          end += 8 * list->pairs;
+          for (; index != end; index += 8, values += 64) window_8x1<2>(acc, a, index, values);
+          end = w.index + list[1].index;
+          for (; index != end; index += 4, values += 32) window_8x1<1>(acc, a, index, values);
+          unroll<8>([&](auto c) __attribute__((always_inline)) { D::store(sums + 8 * c, acc[c]); });
         }
       }
-      unroll<8>([&](auto c)
-                    __attribute__((always_inline)) { D::store(tile + (waiting + c) * 8, acc[c]); });
-      waiting += 8;
-      if (waiting == tile_columns || g + 1 == x.group_end) {
-        const std::int64_t first = 8 * (g + 1) - waiting, left = w.n - first;
-        x.store_transposed(tile, 8, x.rows, first,
-                           left < waiting ? static_cast<int>(left) : waiting, x.out);
-        waiting = 0;
+      if (count % 2 != 0) {
+        for (int c = 0; c < 8; ++c) D::store(tile + 64 * count + 8 * c, D::zero());
       }
+      const std::int64_t exist = w.n - 8 * first;
+      x.store_transposed(tile, 8, x.rows, 8 * first,
+                         exist < 8 * count ? static_cast<int>(exist) : 8 * count, x.out);
     }
   }
 };

@@ -10,8 +10,13 @@ namespace adze::kernels {
 namespace {
 
 std::int32_t most(const std::uint8_t* a, std::int64_t n) {
-  __m256i most = _mm256_setzero_si256();
+  __m256i most = _mm256_setzero_si256(), second = most;
   std::int64_t i = 0;
+  for (; i + 128 <= n; i += 128) {
+    most = _mm256_max_epu8(_mm256_max_epu8(most, load(a + i)), load(a + i + 32));
+    second = _mm256_max_epu8(_mm256_max_epu8(second, load(a + i + 64)), load(a + i + 96));
+  }
+  most = _mm256_max_epu8(most, second);
   for (; i + 32 <= n; i += 32) most = _mm256_max_epu8(most, load(a + i));
   __m128i x = _mm_max_epu8(_mm256_castsi256_si128(most), _mm256_extracti128_si256(most, 1));
   x = _mm_max_epu8(x, _mm_srli_si128(x, 8));

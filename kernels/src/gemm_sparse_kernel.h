@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "adze/kernels/gemm_sparse.h"
 #include "adze/kernels/gemm_u8s8.h"
 #include "adze/kernels/isa.h"
 
@@ -11,29 +12,30 @@
 
 namespace adze::kernels {
 
-struct BlockShape;
 struct SparseProblem;
 
 /// The units of one group of channels within one block of inputs: first the quads (windows of four
 /// units of which 16-bit sums may be added before they are widened), then the pairs, then single
 /// units up to the beginning of the next list.
 ///
-/// Blocks of 1 × 16 are four units with neighbouring inputs: quads are such blocks, and between
-/// pairs and single units stand the blocks that are two pairs, then those that are four single
-/// units.
+/// Blocks of 1 × 16 are four units with neighbouring inputs and one index. They stand before pairs
+/// and single units, which are there only where a block had to be split: first the quads, each a
+/// block, then the blocks that are two pairs, then those that are four single units.
 struct SparseList {
   std::uint32_t first;  ///< number of the first unit
+  std::uint32_t index;  ///< number of its first index
   std::uint16_t quads;
   std::uint16_t pairs;
   std::uint16_t double_pairs;
-  std::uint16_t quadruples;
+  std::uint16_t blocks;  ///< of 1 × 16, quads and double pairs among them
 };
 
 /// Kept blocks as kernels read them.
 ///
 /// A unit is `height` channels × 4 inputs, 4 bytes for each channel; it stands for 4 consecutive
-/// inputs from k_block * kb + 4 * index / index_unit on or, if index_size is 4, for the four inputs
-/// that its four indices name. An index_unit of 16 suits panels: addressing modes do the rest.
+/// inputs from k_block * kb + 4 * index / index_unit on (the units of a block of 1 × 16 for four
+/// such in turn) or, if index_size is 4, for the four inputs that its four indices name. With
+/// index_unit an index is a distance in bytes in the activations that kernels for few rows read.
 /// Channels of a group are consecutive. List kb * groups + g is that of group g in block kb of
 /// inputs; a last, empty list ends them.
 struct SparseView {
@@ -43,13 +45,34 @@ struct SparseView {
   std::int64_t k_block;  ///< inputs of a block, a multiple of 16
   int height;
   int index_size;  ///< indices of a unit: 1 or 4
-  int index_unit;  ///< 1, or 16 for units lower than 8
+  int index_unit;
   const SparseList* lists;
   const std::uint16_t* index;
   const std::int8_t* values;  ///< readable 64 bytes beyond the end
 };
 
-constexpr int panel_index_unit = 16;  ///< SparseView::index_unit of units lower than 8
+/// SparseView::index_unit for a shape of blocks.
+constexpr int index_unit(BlockShape block) {
+  return block.rows >= 8 ? 1 : block.cols == 16 ? 4 : 16;
+}
+
+/// Calls f(values, inputs) for each unit of a list; inputs[0..3] count from k_block * kb on.
+template <class F>
+void for_each_unit(const SparseView& w, std::int64_t list, F&& f) {
+  const SparseList* l = w.lists + list;
+  const std::int64_t units = l[1].first - l[0].first, in_blocks = 4 * l->blocks;
+  const std::uint16_t* index = w.index + l->index;
+  const std::int8_t* values = w.values + std::int64_t{l->first} * w.height * 4;
+  for (std::int64_t u = 0; u < units; ++u, values += w.height * 4) {
+    int inputs[4];
+    for (int j = 0; j < 4; ++j) {
+      inputs[j] = w.index_size == 4 ? index[j] : index[0] / w.index_unit * 4 + j;
+      if (u < in_blocks) inputs[j] += static_cast<int>(u % 4 * 4);
+    }
+    f(values, inputs);
+    if (u >= in_blocks || u % 4 == 3) index += w.index_size;
+  }
+}
 
 /// The output stage made ready for all channels; arrays hold a multiple of 16.
 struct SparseStage {
@@ -96,6 +119,7 @@ enum class SparseInput {
   rows,     ///< in place, rows readable up to a multiple of 4 (16 for 1 × 16) inputs, zeros there
   panel,    ///< [k / 4][panel rows][4], zeros beyond the rows and inputs that exist
   columns,  ///< [k][8 rows], zeros beyond the rows that exist
+  spread,   ///< rows `lda` apart, of each 4 inputs four copies: [k / 4][4][4]
 };
 
 struct SparseKernel {

@@ -78,36 +78,39 @@ struct SparseNeon {
     SparseChannels<D, NV, R>::run(x);
   }
 
-  /// Where the inputs of a unit lower than 8 begin.
+  /// Where the inputs of a unit of 1 × 4 or, if `contiguous`, of a block of 1 × 16 begin.
+  template <bool contiguous>
   static const std::uint8_t* input(const std::uint8_t* a, std::uint16_t index) {
-    return a + index / (panel_index_unit / 4);
+    return a + index / (index_unit({1, contiguous ? 16 : 4}) / 4);
   }
   /// 4 bytes and zeros.
   static V word(const void* p) { return vsetq_lane_s32(D::four(p), D::zero(), 0); }
   /// The activations that four units meet.
+  template <bool contiguous>
   static V gather(const std::uint8_t* a, const std::uint16_t* index) {
-    V x = vdupq_n_s32(D::four(input(a, index[0])));
-    x = vsetq_lane_s32(D::four(input(a, index[1])), x, 1);
-    x = vsetq_lane_s32(D::four(input(a, index[2])), x, 2);
-    return vsetq_lane_s32(D::four(input(a, index[3])), x, 3);
+    V x = vdupq_n_s32(D::four(input<contiguous>(a, index[0])));
+    x = vsetq_lane_s32(D::four(input<contiguous>(a, index[1])), x, 1);
+    x = vsetq_lane_s32(D::four(input<contiguous>(a, index[2])), x, 2);
+    return vsetq_lane_s32(D::four(input<contiguous>(a, index[3])), x, 3);
   }
 
-  /// One channel, one row: lanes are units. If `contiguous`, quads are blocks of 1 × 16.
+  /// One channel, one row: lanes are units. If `contiguous`, blocks are 1 × 16.
   template <bool contiguous>
   [[gnu::always_inline]] static inline V channel(V acc, const SparseView& w, const SparseList* list,
                                                  const std::uint8_t* a) {
-    const std::uint16_t* index = w.index + list[0].first;
+    const std::uint16_t* index = w.index + list[0].index;
     const std::int8_t* values = w.values + 4 * std::int64_t{list[0].first};
-    const std::uint16_t* end = w.index + list[1].first;
+    const std::uint16_t* end = w.index + list[1].index;
     if constexpr (contiguous) {
-      for (int i = list->quads; i > 0; --i, index += 4, values += 16) {
-        acc = dot(acc, D::load(input(a, *index)), D::load(values));
+      for (int i = list->blocks; i > 0; --i, ++index, values += 16) {
+        acc = dot(acc, D::load(input<contiguous>(a, *index)), D::load(values));
       }
     }
     for (; end - index >= 4; index += 4, values += 16) {
-      acc = dot(acc, gather(a, index), D::load(values));
+      acc = dot(acc, gather<contiguous>(a, index), D::load(values));
     }
-    for (; index < end; ++index, values += 4) acc = dot(acc, word(input(a, *index)), word(values));
+    for (; index < end; ++index, values += 4)
+      acc = dot(acc, word(input<contiguous>(a, *index)), word(values));
     return acc;
   }
   template <bool contiguous>

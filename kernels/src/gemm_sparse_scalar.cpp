@@ -95,16 +95,12 @@ void run(const SparseJob& x) {
         const std::int64_t channel = g * w.height + c;
         auto sum = static_cast<std::uint32_t>(x.start[channel]);
         for (std::int64_t kb = 0; kb < w.k_blocks; ++kb) {
-          const SparseList* list = w.lists + kb * w.groups + g;
           const std::uint8_t* a = row + kb * w.k_block;
-          for (std::int64_t u = list[0].first; u < list[1].first; ++u) {
-            const std::uint16_t* index = w.index + u * w.index_size;
-            const std::int8_t* values = w.values + (u * w.height + c) * 4;
+          for_each_unit(w, kb * w.groups + g, [&](const std::int8_t* values, const int* inputs) {
             for (int j = 0; j < 4; ++j) {
-              const int at = w.index_size == 4 ? index[j] : index[0] / w.index_unit * 4 + j;
-              sum += static_cast<std::uint32_t>(a[at] * values[j]);
+              sum += static_cast<std::uint32_t>(a[inputs[j]] * values[4 * c + j]);
             }
-          }
+          });
         }
         store_one(static_cast<std::int32_t>(sum), channel, i, x.out);
       }

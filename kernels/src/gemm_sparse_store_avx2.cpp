@@ -195,12 +195,15 @@ void store_tile(const std::int32_t* sums, std::int64_t ld, int rows, std::int64_
 }
 
 /// 16 channels: lanes are rows, and only bytes are transposed. `small`: the bounds fit, and
-/// multipliers and bias are modest.
-template <OutputType type, bool small>
-[[gnu::always_inline]] inline void store_transposed_bytes(const std::int32_t* sums, std::int64_t ld,
-                                                          int rows, std::int64_t channel,
+/// multipliers and bias are modest. known_ld is ld, or 0 for any: with a constant the compiler
+/// needs no pointer for each channel.
+template <OutputType type, bool small, int known_ld>
+[[gnu::always_inline]] inline void store_transposed_bytes(const std::int32_t* sums,
+                                                          std::int64_t any_ld, int rows,
+                                                          std::int64_t channel,
                                                           const SparseOutput& out,
                                                           const SparseStage& s) {
+  const std::int64_t ld = known_ld != 0 ? known_ld : any_ld;
   const __m256 lowest = _mm256_set1_ps(s.bounds.lowest), highest = _mm256_set1_ps(s.bounds.highest);
   const __m256i zero_point = _mm256_set1_epi32(s.bounds.zero_point);
   const Lanes::Bytes<typename Byte<type>::Type> bytes(s.bounds);
@@ -210,13 +213,11 @@ template <OutputType type, bool small>
   const float* const bias = s.bias + channel;
   char* to = out.out + channel;
   for (; rows > 0; rows -= 8, sums += 8) {
-    const std::int32_t* from = sums;
     __m256i z[4];  // 4 rows × 4 channels in each half
     unroll<4>([&](auto j) __attribute__((always_inline)) {
       Lanes::I q[2][2];
       unroll<4>([&](auto c) __attribute__((always_inline)) {
-        const __m256 x = _mm256_cvtepi32_ps(load(from));
-        from += ld;
+        const __m256 x = _mm256_cvtepi32_ps(load(sums + (4 * j + c) * ld));
         __m256 v = _mm256_mul_ps(_mm256_add_ps(x, _mm256_set1_ps(bias[4 * j + c])),
                                  _mm256_set1_ps(multipliers[4 * j + c]));
         if constexpr (small) {
@@ -252,24 +253,42 @@ template <OutputType type, bool small>
   }
 }
 
+/// 16 channels at a time, as far as there are so many; how many channels are done.
+template <OutputType type, int known_ld>
+int store_transposed_strips(const std::int32_t* sums, std::int64_t ld, int rows,
+                            std::int64_t channel, int columns, const SparseOutput& to) {
+  const SparseOutput out = to;
+  const SparseStage own = *to.stage;
+  const bool fit = own.bounds.template fit<typename Byte<type>::Type>();
+  int c = 0;
+  for (; c + 16 <= columns; c += 16, channel += 16, sums += 16 * ld) {
+    const __m256 multipliers[] = {_mm256_loadu_ps(own.multipliers + channel),
+                                  _mm256_loadu_ps(own.multipliers + channel + 8)};
+    const __m256 bias[] = {_mm256_loadu_ps(own.bias + channel),
+                           _mm256_loadu_ps(own.bias + channel + 8)};
+    if (!fit || !modest<Lanes>(multipliers, bias)) {
+      store_transposed_bytes<type, false, 0>(sums, ld, rows, channel, out, own);
+    } else {
+      store_transposed_bytes<type, true, known_ld>(sums, ld, rows, channel, out, own);
+    }
+  }
+  return c;
+}
+
 template <OutputType type, bool by_row>
 void store_transposed_tile(const std::int32_t* sums, std::int64_t ld, int rows,
                            std::int64_t channel, int columns, const SparseOutput& to) {
   const SparseOutput out = to;
   const SparseStage own = *to.stage;
   if constexpr (output_bytes(type) == 1 && !by_row) {
-    const bool fit = own.bounds.template fit<typename Byte<type>::Type>();
-    for (; columns >= 16; columns -= 16, channel += 16, sums += 16 * ld) {
-      const __m256 multipliers[] = {_mm256_loadu_ps(own.multipliers + channel),
-                                    _mm256_loadu_ps(own.multipliers + channel + 8)};
-      const __m256 bias[] = {_mm256_loadu_ps(own.bias + channel),
-                             _mm256_loadu_ps(own.bias + channel + 8)};
-      if (fit && modest<Lanes>(multipliers, bias)) {
-        store_transposed_bytes<type, true>(sums, ld, rows, channel, out, own);
-      } else {
-        store_transposed_bytes<type, false>(sums, ld, rows, channel, out, own);
-      }
-    }
+    const auto strips = ld == 8    ? store_transposed_strips<type, 8>
+                        : ld == 16 ? store_transposed_strips<type, 16>
+                        : ld == 32 ? store_transposed_strips<type, 32>
+                                   : store_transposed_strips<type, 0>;
+    const int done = strips(sums, ld, rows, channel, columns, to);
+    columns -= done;
+    channel += done;
+    sums += done * ld;
   }
   for (int c = 0; c < columns; c += 8) {
     const Stage<type, by_row> stage(own, channel + c);

@@ -100,18 +100,24 @@ class Packer {
 
   void end_list() {
     make_windows();
-    SparseList list{};
-    list.first = static_cast<std::uint32_t>(form_.units);
+    SparseList list = beginning();
     list.quads = static_cast<std::uint16_t>(quads_.size() / 4);
     list.pairs = static_cast<std::uint16_t>(pairs_.size() / 2);
     list.double_pairs = static_cast<std::uint16_t>(double_pairs_.size() / 4);
-    list.quadruples = static_cast<std::uint16_t>(quadruples_.size() / 4);
+    const auto quadruples = static_cast<std::uint16_t>(quadruples_.size() / 4);
+    if (contiguous_) {
+      list.blocks = static_cast<std::uint16_t>(list.quads + list.double_pairs + quadruples);
+    }
     form_.lists.push_back(list);
-    form_.windows += list.quads + list.pairs + 2 * list.double_pairs + 4 * list.quadruples +
+    form_.windows += list.quads + list.pairs + 2 * list.double_pairs + 4 * quadruples +
                      static_cast<std::int64_t>(singles_.size());
-    for (std::vector<Unit>* units : {&quads_, &pairs_, &double_pairs_, &quadruples_, &singles_}) {
+    std::int64_t in_blocks = 4 * list.blocks;
+    for (std::vector<Unit>* units : {&quads_, &double_pairs_, &quadruples_, &pairs_, &singles_}) {
       for (const Unit& unit : *units) {
-        form_.index.insert(form_.index.end(), unit.index, unit.index + form_.view.index_size);
+        if (in_blocks <= 0 || in_blocks % 4 == 0) {
+          form_.index.insert(form_.index.end(), unit.index, unit.index + form_.view.index_size);
+        }
+        --in_blocks;
         values_.insert(values_.end(), unit.w, unit.w + 4 * height_);
         ++form_.units;
       }
@@ -124,7 +130,7 @@ class Packer {
     if (form_.units > std::int64_t{UINT32_MAX}) {
       throw std::runtime_error("SparseWeights: more than 2^32 units");
     }
-    form_.lists.push_back({static_cast<std::uint32_t>(form_.units), 0, 0, 0, 0});
+    form_.lists.push_back(beginning());
     form_.index.insert(form_.index.end(), 32, 0);  // kernels read ahead
     form_.values = aligned_zeros<std::int8_t>(static_cast<std::int64_t>(values_.size()));
     if (!values_.empty()) std::memcpy(form_.values.get(), values_.data(), values_.size());
@@ -134,6 +140,16 @@ class Packer {
   }
 
  private:
+  /// An empty list behind all others.
+  SparseList beginning() const {
+    return {static_cast<std::uint32_t>(form_.units),
+            static_cast<std::uint32_t>(form_.index.size()),
+            0,
+            0,
+            0,
+            0};
+  }
+
   bool fits(const Unit* units, int count) const {
     Lanes lanes(height_, bound_);
     for (int i = 0; i < count; ++i) {
@@ -222,7 +238,7 @@ std::unique_ptr<SparseForm> pack_sparse(const std::int8_t* w, std::int64_t n, st
   v.k = k;
   v.height = static_cast<int>(block.rows);
   v.index_size = block.cols == 1 ? 4 : 1;
-  v.index_unit = block.rows < 8 ? panel_index_unit : 1;
+  v.index_unit = index_unit(block);
   v.groups = (n + block.rows - 1) / block.rows;
   const std::int64_t most = inputs_of_a_block(block, bound, kept);
   v.k_blocks = std::max<std::int64_t>(1, (k + most - 1) / most);

@@ -116,17 +116,13 @@ void SparseWeightsData::unpack(std::int8_t* w, std::int64_t ldw) const {
   for (std::int64_t list = 0; list < v.groups * v.k_blocks; ++list) {
     const std::int64_t first_channel = list % v.groups * v.height;
     const std::int64_t first_input = list / v.groups * v.k_block;
-    for (std::int64_t u = v.lists[list].first; u < v.lists[list + 1].first; ++u) {
-      const std::uint16_t* index = v.index + u * v.index_size;
-      const std::int8_t* values = v.values + u * v.height * 4;
+    for_each_unit(v, list, [&](const std::int8_t* values, const int* inputs) {
       for (std::int64_t i = 0; i < v.height * 4; ++i) {
         if (values[i] == 0) continue;
-        const std::int64_t p =
-            first_input + (v.index_size == 4 ? index[i % 4] : index[0] / v.index_unit * 4 + i % 4);
-        std::int8_t& to = w[(first_channel + i / 4) * ldw + p];
+        std::int8_t& to = w[(first_channel + i / 4) * ldw + first_input + inputs[i % 4]];
         to = static_cast<std::int8_t>(to + values[i]);
       }
-    }
+    });
   }
 }
 
