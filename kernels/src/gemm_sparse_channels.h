@@ -104,7 +104,16 @@ struct SparseChannels {
           for (; index != end; index += 4, values += 4 * unit_bytes) {
             window<4>(acc, rows, a, index, values);
           }
-          end += 2 * list->pairs;
+          if constexpr (R == 1) {
+            end += list->pairs / 2 * 4;
+            for (; index != end; index += 4, values += 4 * unit_bytes) {
+              window<2>(acc, rows, a, index, values);
+              window<2>(acc, rows, a, index + 2, values + 2 * unit_bytes);
+            }
+            end += list->pairs % 2 * 2;
+          } else {
+            end += 2 * list->pairs;
+          }
           for (; index != end; index += 2, values += 2 * unit_bytes) {
             window<2>(acc, rows, a, index, values);
           }

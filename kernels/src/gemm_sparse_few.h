@@ -118,6 +118,14 @@ struct SparseFew {
       });
     };
     if (left <= 0) return;
+    if constexpr (R == 1) {
+      for (; left > 4; left -= 4) {
+        add(D::load(place.values));
+        place.pass(8, 2);
+        add(D::load(place.values));
+        place.pass(8, 2);
+      }
+    }
     for (; left > 2; left -= 2, place.pass(8, 2)) add(D::load(place.values));
     add(_mm256_and_si256(first_lanes(4 * left), D::load(place.values)));
     place.pass(4 * left, left);

@@ -13,7 +13,8 @@ namespace {
 
 // A vector holds a group of 8 rows, and weights are broadcast: the windows of a pair of channels
 // depend on the weights of these two alone, so they stay deep even where each weight counts 255
-// times. Rows are interleaved first, 32 at a time: all rows of a group stand together.
+// times. Rows are interleaved first, 32 at a time: all rows of a group stand together. Sums of four
+// tiles wait in L1 for the next block of k, see RowsBlocks.
 
 constexpr int most_rows = 32;
 constexpr int group_stride = most_rows * u8s8_group;  ///< bytes of an interleaved group
@@ -124,10 +125,10 @@ template <int V, int D>
   }
 }
 
-/// Adds the products of a pair of channels and 8 · V rows to `sums`.
+/// Adds the products of a list of a pair of channels and 8 · V rows to `sums`.
 template <int V>
-void pair(const U8S8Weights& w, std::int64_t index, const std::uint8_t* a, std::int32_t* sums) {
-  const U8S8Windows& of = w.windows[index];
+void pair(const U8S8Weights& w, std::int64_t list, const std::uint8_t* a, std::int32_t* sums) {
+  const U8S8Windows& of = w.windows[list];
   Place at{w.weights + of.weights, w.offsets + of.offsets};
   windows<V, 4>(of.count[4], a, at, sums);
   windows<V, 3>(of.count[3], a, at, sums);
@@ -135,7 +136,7 @@ void pair(const U8S8Weights& w, std::int64_t index, const std::uint8_t* a, std::
   windows<V, 1>(of.count[1], a, at, sums);
 }
 
-using Pair = void (*)(const U8S8Weights& w, std::int64_t index, const std::uint8_t* a,
+using Pair = void (*)(const U8S8Weights& w, std::int64_t list, const std::uint8_t* a,
                       std::int32_t* sums);
 constexpr Pair pairs[] = {pair<1>, pair<2>, pair<3>, pair<4>};
 
@@ -143,11 +144,25 @@ struct File;
 using Lanes = U8S8Lanes256<File>;
 using Output = OutputStageLoops<Lanes>;
 
+/// Sums of 16 channels × rows to rows × 16 channels.
+void to_rows(const std::int32_t* by_channel, int vectors, std::int32_t* by_row) {
+  for (int v = 0; v < vectors; ++v) {
+    for (int c = 0; c < u8s8_columns; c += 8) {
+      __m256i x[8];
+      for (int i = 0; i < 8; ++i) x[i] = load(by_channel + (c + i) * most_rows + 8 * v);
+      transpose(x);
+      for (int i = 0; i < 8; ++i) store(by_row + (8 * v + i) * u8s8_columns + c, x[i]);
+    }
+  }
+}
+
 void run(const U8S8Panel& p) {
+  constexpr int tile_sums = u8s8_columns * most_rows;
   alignas(64) std::int32_t start[u8s8_columns];
-  alignas(64) std::int32_t by_channel[u8s8_columns * most_rows];
-  alignas(64) std::int32_t by_row[most_rows * u8s8_columns];
+  alignas(64) std::int32_t by_channel[RowsBlocks::tiles * tile_sums];
+  alignas(64) std::int32_t by_row[tile_sums];
   const U8S8Weights& w = *p.weights;
+  const RowsBlocks blocks(w.n, w.k);
   const U8S8Store store_rows = Output::store_for(p.stage->type);
   const std::int64_t size = output_bytes(p.stage->type);
 
@@ -158,28 +173,35 @@ void run(const U8S8Panel& p) {
     const auto rows = static_cast<int>(p.rows - row < even ? p.rows - row : even);
     const int vectors = (rows + 7) / 8;
     interleave(p.a + row * p.lda, p.lda, rows, w.k, p.scratch);
-    for (std::int64_t t = p.tile; t < p.tile_end; ++t) {
-      const int columns = p.stage->channels(t).columns;
-      Output::start(*p.stage, w, t, 1, start);
-      for (int c = 0; c < u8s8_columns; ++c) {
-        for (int v = 0; v < vectors; ++v) {
-          store(by_channel + c * most_rows + 8 * v, _mm256_set1_epi32(start[c]));
+    for (std::int64_t first = p.tile; first < p.tile_end;) {
+      // Parts of a call need not begin where tiles of the order that meet a block do.
+      const std::int64_t group = first / RowsBlocks::tiles * RowsBlocks::tiles;
+      const std::int64_t next = group + RowsBlocks::tiles;
+      const std::int64_t end = next < p.tile_end ? next : p.tile_end;
+      const std::int64_t pair_end =
+          end * u8s8_columns / 2 < blocks.all_pairs ? end * u8s8_columns / 2 : blocks.all_pairs;
+      for (std::int64_t t = first; t < end; ++t) {
+        Output::start(*p.stage, w, t, 1, start);
+        for (int c = 0; c < u8s8_columns; ++c) {
+          for (int v = 0; v < vectors; ++v) {
+            store(by_channel + (t - first) * tile_sums + c * most_rows + 8 * v,
+                  _mm256_set1_epi32(start[c]));
+          }
         }
       }
-      for (int c = 0; c < columns; c += 2) {
-        pairs[vectors - 1](w, (t * u8s8_columns + c) / 2, p.scratch, by_channel + c * most_rows);
-      }
-      for (int v = 0; v < vectors; ++v) {
-        for (int c = 0; c < u8s8_columns; c += 8) {
-          __m256i x[8];
-          for (int i = 0; i < 8; ++i) x[i] = load(by_channel + (c + i) * most_rows + 8 * v);
-          transpose(x);
-          for (int i = 0; i < 8; ++i) store(by_row + (8 * v + i) * u8s8_columns + c, x[i]);
+      for (std::int64_t block = 0; block < blocks.count; ++block) {
+        std::int32_t* sums = by_channel;
+        for (std::int64_t i = first * u8s8_columns / 2; i < pair_end; ++i, sums += 2 * most_rows) {
+          pairs[vectors - 1](w, blocks.list(group * u8s8_columns / 2, block, i), p.scratch, sums);
         }
       }
-      store_rows(*p.stage, t, t + 1, by_row, most_rows, rows,
-                 p.row_sums == nullptr ? nullptr : p.row_sums + row,
-                 static_cast<char*>(p.out) + (row * p.ldo + t * u8s8_columns) * size, p.ldo);
+      for (std::int64_t t = first; t < end; ++t) {
+        to_rows(by_channel + (t - first) * tile_sums, vectors, by_row);
+        store_rows(*p.stage, t, t + 1, by_row, most_rows, rows,
+                   p.row_sums == nullptr ? nullptr : p.row_sums + row,
+                   static_cast<char*>(p.out) + (row * p.ldo + t * u8s8_columns) * size, p.ldo);
+      }
+      first = end;
     }
     row += rows;
   }

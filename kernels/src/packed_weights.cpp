@@ -121,8 +121,17 @@ void pack_windows(const std::int8_t* w, std::int64_t ldw, std::int32_t* sums, Pa
 void pack_rows(const std::int8_t* w, std::int64_t ldw, PackedOrder* p) {
   const U8S8Weights& view = p->view;
   PackedPairs pairs;
-  for (std::int64_t c = 0; c < view.n; c += 2) {
-    pack_pair(w + c * ldw, c + 1 < view.n ? w + (c + 1) * ldw : nullptr, view.k, &pairs);
+  const RowsBlocks blocks(view.n, view.k);
+  for (std::int64_t first = 0; first < blocks.all_pairs; first += RowsBlocks::pairs) {
+    for (std::int64_t block = 0; block < blocks.count; ++block) {
+      const std::int64_t begin = std::min(view.k, block * blocks.size);
+      const std::int64_t end = std::min(view.k, begin + blocks.size);
+      for (std::int64_t pair = first; pair < std::min(blocks.all_pairs, first + RowsBlocks::pairs);
+           ++pair) {
+        const std::int8_t* w0 = w + 2 * pair * ldw;
+        pack_pair(w0, 2 * pair + 1 < view.n ? w0 + ldw : nullptr, begin, end, &pairs);
+      }
+    }
   }
   const auto copy = [](const auto& from) {
     PackedBytes to = bytes_for(static_cast<std::int64_t>(from.size()), sizeof(from[0]));

@@ -22,14 +22,37 @@ constexpr int u8s8_most_depth = 8;  ///< groups of the deepest window
 /// 16 bits if no activation is above 128; each group has its first k beside it. Windows of equal
 /// depth stand together, deepest first. The last tile has 8 channels if that is enough.
 ///
-/// rows: for each pair of channels a list of groups in windows that are exact for all activations,
-/// with the number that each group has in the plain order; groups of zeros are left out, and those
-/// too heavy for 16 bits stand there in two parts. Nothing is read at k - 4 here: k that do not
-/// exist count as zeros.
+/// rows: for each pair of channels and each block of k a list of groups in windows that are exact
+/// for all activations, with the number that each group has in the plain order; groups of zeros are
+/// left out, and those too heavy for 16 bits stand there in two parts. Nothing is read at k - 4
+/// here: k that do not exist count as zeros. See RowsBlocks.
 enum class U8S8Order : std::uint8_t { plain, windows, rows };
 constexpr int u8s8_orders = 3;
 
-/// Where the windows of one tile are (windows) or of one pair of channels (rows).
+/// The blocks of the rows order: 32 rows of activations of a block of k stay in L1 while all pairs
+/// of some tiles meet them. The lists of these tiles stand together, block after block.
+struct RowsBlocks {
+  static constexpr std::int64_t tiles = 4;  ///< that meet a block one after the other
+  static constexpr std::int64_t pairs = tiles * u8s8_columns / 2;
+  static constexpr std::int64_t most_k = 768;
+
+  std::int64_t all_pairs;
+  std::int64_t count;  ///< blocks of k
+  std::int64_t size;   ///< k of a block; the last one may have less
+
+  [[gnu::always_inline]] RowsBlocks(std::int64_t n, std::int64_t k)
+      : all_pairs((n + 1) / 2),
+        count(k > most_k ? (k + most_k - 1) / most_k : 1),
+        size(((k + count - 1) / count + u8s8_group - 1) / u8s8_group * u8s8_group) {}
+  /// The number of the list of a pair that is one of `pairs` from `first` on.
+  [[gnu::always_inline]] std::int64_t list(std::int64_t first, std::int64_t block,
+                                           std::int64_t pair) const {
+    const std::int64_t left = all_pairs - first;
+    return first * count + block * (left < pairs ? left : pairs) + pair - first;
+  }
+};
+
+/// Where the windows of one tile are (windows) or of one pair of channels and block (rows).
 struct U8S8Windows {
   std::int64_t weights;                     ///< byte where its groups begin
   std::int64_t offsets;                     ///< index of its first offset

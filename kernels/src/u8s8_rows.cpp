@@ -57,13 +57,14 @@ struct Window {
 };
 
 /// The groups of a pair, heavy ones in two parts, zeros left out.
-std::vector<Group> groups_of(const std::int8_t* w0, const std::int8_t* w1, std::int64_t k) {
+std::vector<Group> groups_of(const std::int8_t* w0, const std::int8_t* w1, std::int64_t begin,
+                             std::int64_t end) {
   std::vector<Group> all;
-  all.reserve(static_cast<std::size_t>(k / u8s8_group + k / 32 + 1));
-  for (std::int64_t start = 0; start < k; start += u8s8_group) {
+  all.reserve(static_cast<std::size_t>((end - begin) / u8s8_group + (end - begin) / 32 + 1));
+  for (std::int64_t start = begin; start < end; start += u8s8_group) {
     Group g;
     g.number = static_cast<std::uint16_t>(start / u8s8_group);
-    const std::int64_t length = std::min<std::int64_t>(u8s8_group, k - start);
+    const std::int64_t length = std::min<std::int64_t>(u8s8_group, end - start);
     std::copy_n(w0 + start, length, g.w.begin());
     if (w1 != nullptr) std::copy_n(w1 + start, length, g.w.begin() + u8s8_group);
     const Lanes sums = Lanes::of(g);
@@ -91,8 +92,9 @@ std::vector<Group> groups_of(const std::int8_t* w0, const std::int8_t* w1, std::
 
 }  // namespace
 
-void pack_pair(const std::int8_t* w0, const std::int8_t* w1, std::int64_t k, PackedPairs* to) {
-  const std::vector<Group> groups = groups_of(w0, w1, k);
+void pack_pair(const std::int8_t* w0, const std::int8_t* w1, std::int64_t begin, std::int64_t end,
+               PackedPairs* to) {
+  const std::vector<Group> groups = groups_of(w0, w1, begin, end);
   std::vector<Window> open;
   std::array<std::vector<Window>, most_depth + 1> done;
   const auto close = [&](std::size_t i) {

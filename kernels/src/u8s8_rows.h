@@ -15,10 +15,12 @@ namespace adze::kernels {
 struct PackedPairs {
   std::vector<std::int8_t> weights;
   std::vector<std::uint16_t> groups;
-  std::vector<U8S8Windows> windows;  ///< one for each pair
+  std::vector<U8S8Windows> windows;  ///< one for each list
 };
 
-/// Appends one pair of channels with k weights each; `w1` may be nullptr: zeros.
-void pack_pair(const std::int8_t* w0, const std::int8_t* w1, std::int64_t k, PackedPairs* to);
+/// Appends the list of the weights [begin, end) of one pair of channels, begin a multiple of 4;
+/// `w1` may be nullptr: zeros.
+void pack_pair(const std::int8_t* w0, const std::int8_t* w1, std::int64_t begin, std::int64_t end,
+               PackedPairs* to);
 
 }  // namespace adze::kernels

@@ -70,7 +70,13 @@ TEST_CASE("every kernel is exact where activations pick the weights of one sign"
   } unforce;
   const Restore restore;
   Numbers numbers(11);
-  for (const auto& [m, n, k] : {std::tuple{1, 16, 64}, {2, 8, 61}, {7, 33, 130}, {40, 20, 515}}) {
+  // The last two have several blocks of k, and channels beyond four tiles.
+  for (const auto& [m, n, k] : {std::tuple{1, 16, 64},
+                                {2, 8, 61},
+                                {7, 33, 130},
+                                {40, 20, 515},
+                                {33, 70, 1541},
+                                {18, 131, 2311}}) {
     for (Hard kind : {Hard::light, Hard::one_lane, Hard::all_positive, Hard::all_negative,
                       Hard::mixed, Hard::full}) {
       const std::vector<std::int8_t> w = hard_weights(kind, n, k, numbers);

@@ -15,7 +15,7 @@
 
 namespace adze::bench {
 
-extern const Peer peer_fbgemm;
+extern const Peer peer_fbgemm, peer_fbgemm_qlinear;
 
 namespace {
 
@@ -40,6 +40,7 @@ struct Product {
   U8S8Product p;
   void* out;
   int threads;
+  bool as_qlinear;  ///< sums of rows although nothing needs them
   bool relu;
   std::unique_ptr<fbgemm::PackBMatrix<std::int8_t>> weights;
   std::vector<std::int32_t> column_sums, bias, zero_points;
@@ -48,8 +49,12 @@ struct Product {
   std::vector<AlignedVector<std::uint8_t>> packed;  // for each thread
   std::vector<std::vector<std::int32_t>> row_sums;
 
-  Product(const U8S8Product& product, const PeerSetting& setting, void* to)
-      : p(product), out(to), threads(setting.threads), relu(product.stage->relu) {
+  Product(const U8S8Product& product, const PeerSetting& setting, void* to, bool qlinear)
+      : p(product),
+        out(to),
+        threads(setting.threads),
+        as_qlinear(qlinear),
+        relu(product.stage->relu) {
     const auto n = static_cast<std::size_t>(p.n);
     weights = std::make_unique<fbgemm::PackBMatrix<std::int8_t>>(
         matrix_op_t::Transpose, static_cast<std::int32_t>(p.k), static_cast<std::int32_t>(p.n), p.w,
@@ -84,24 +89,39 @@ struct Product {
             static_cast<std::int32_t>(p.k), p.a,
             static_cast<std::int32_t>(p.k), packed[thread].data()};
   }
+  fbgemm::PackAWithRowOffset<std::uint8_t> rows_with_sums(std::size_t thread) {
+    return {matrix_op_t::NoTranspose,
+            static_cast<std::uint32_t>(p.m),
+            static_cast<std::uint32_t>(p.k),
+            p.a,
+            static_cast<std::uint32_t>(p.k),
+            packed[thread].data(),
+            1,
+            row_sums[thread].data()};
+  }
 
-  template <bool has_relu>
-  void run_u8(int thread) {
-    auto a = rows(static_cast<std::size_t>(thread));
+  template <bool has_relu, class PackedA>
+  void run_u8(PackedA a, const std::int32_t* sums_of_rows, int thread) {
     fbgemm::DoNothing<> nothing;
     const fbgemm::ReQuantizeOutput<has_relu, per_channel> stage(
         nothing, multipliers.data(), p.stage->out_zero_point, p.stage->a_zero_point,
-        zero_points.data(), nullptr, column_sums.data(), bias.data(),
+        zero_points.data(), sums_of_rows, column_sums.data(), bias.data(),
         static_cast<std::uint32_t>(p.n));
-    multiply<decltype(a), std::uint8_t>(a, stage, sums.data(), thread);
+    multiply<PackedA, std::uint8_t>(a, stage, sums.data(), thread);
+  }
+  template <bool has_relu>
+  void run_u8(int thread) {
+    const auto i = static_cast<std::size_t>(thread);
+    if (as_qlinear) {
+      run_u8<has_relu>(rows_with_sums(i), row_sums[i].data(), thread);
+    } else {
+      run_u8<has_relu>(rows(i), nullptr, thread);
+    }
   }
 
   template <bool has_relu>
   void run_f32(int thread) {
-    const auto i = static_cast<std::size_t>(thread);
-    fbgemm::PackAWithRowOffset<std::uint8_t> a(
-        matrix_op_t::NoTranspose, static_cast<std::uint32_t>(p.m), static_cast<std::uint32_t>(p.k),
-        p.a, static_cast<std::uint32_t>(p.k), packed[i].data(), 1, row_sums[i].data());
+    auto a = rows_with_sums(static_cast<std::size_t>(thread));
     fbgemm::DoNothing<float, float> nothing;
     const fbgemm::ReQuantizeForFloat<has_relu, per_channel> stage(
         nothing, 1.0f, multipliers.data(), p.stage->a_zero_point, zero_points.data(), nullptr,
@@ -130,11 +150,12 @@ struct Product {
   }
 };
 
+template <bool as_qlinear>
 std::function<void()> u8s8(const U8S8Product& p, const PeerSetting& setting, void* out) {
   if (!fbgemm::fbgemmSupportedCPU()) throw PeerRefuses("does not support this processor");
   if (p.stage->type == OutputType::s8) throw PeerRefuses("does not write s8");
   force_isa(setting.isa);
-  const auto product = std::make_shared<Product>(p, setting, out);
+  const auto product = std::make_shared<Product>(p, setting, out, as_qlinear);
   return [product] {
     kernels::parallel_for(0, product->threads, 1, [&](std::int64_t first, std::int64_t end) {
       for (std::int64_t i = first; i < end; ++i) product->run(static_cast<int>(i));
@@ -219,7 +240,8 @@ constexpr ElementwisePeer elementwise = {quantize, dequantize, fake_quantize, mi
 
 }  // namespace
 
-const Peer peer_fbgemm = {"fbgemm", nullptr, u8s8, isa, version, &elementwise};
+const Peer peer_fbgemm = {"fbgemm", nullptr, u8s8<false>, isa, version, &elementwise};
+const Peer peer_fbgemm_qlinear = {"fbgemm-qlinear", nullptr, u8s8<true>, isa, version};
 
 }  // namespace adze::bench
 #endif

@@ -4,7 +4,8 @@
 
 namespace adze::bench {
 
-extern const Peer peer_eigen, peer_openblas, peer_onednn, peer_fbgemm, peer_xnnpack;
+extern const Peer peer_eigen, peer_openblas, peer_onednn, peer_fbgemm, peer_fbgemm_qlinear,
+    peer_xnnpack;
 
 const std::vector<const Peer*>& all_peers() {
   static const std::vector<const Peer*> peers = {
@@ -16,7 +17,7 @@ const std::vector<const Peer*>& all_peers() {
       &peer_onednn,
 #endif
 #ifdef ADZE_BENCH_FBGEMM
-      &peer_fbgemm,
+      &peer_fbgemm,   &peer_fbgemm_qlinear,
 #endif
 #ifdef ADZE_BENCH_XNNPACK
       &peer_xnnpack,
@@ -45,11 +46,11 @@ const Peer& find_peer(const std::string& name, const std::string& op) {
                       : peer->u8s8 == nullptr ? "f32"
                                               : "u8s8 or f32"));
   }
-  for (const char* known : {"eigen", "openblas", "onednn", "fbgemm", "xnnpack"}) {
+  for (const char* known : {"eigen", "openblas", "onednn", "fbgemm", "fbgemm-qlinear", "xnnpack"}) {
     if (name == known) {
       throw UsageError("--peer " + name + " was not compiled in (CMake: -DADZE_BENCH_PEERS=ON" +
-                       (name == "fbgemm" ? " -DADZE_BENCH_FBGEMM=PREFIX" : "") + "); there is " +
-                       peer_names());
+                       (name.rfind("fbgemm", 0) == 0 ? " -DADZE_BENCH_FBGEMM=PREFIX" : "") +
+                       "); there is " + peer_names());
     }
   }
   throw UsageError("--peer " + name + " is not known; there is " + peer_names());
