@@ -220,7 +220,8 @@ void run(const Call& call, const Part& part) {
 
     const SparseForm* form = nullptr;
     if (kernel.windows) {
-      form = &w.bounded_form(largest(block, rows, w.k, call.stage.plain->a_max));
+      const bool low = largest(block, rows, w.k, call.stage.plain->a_max) <= detail::low_bound;
+      form = &w.form(low ? detail::low_bound : 255);
     } else {
       form = &w.form(0);
     }
@@ -295,7 +296,7 @@ void run_all(const Activations& a, std::int64_t m, const SparseWeights& weights,
   const std::int64_t unit = kernel.input == SparseInput::rows ? 32 : kernel.job_rows(m);
   const std::int64_t units = (m + unit - 1) / unit;
   const bool by_rows = units % parts == 0 || units >= 4 * parts || strips < parts;
-  const SparseView& view = w.form(kernel.windows ? 255 : 0).view;
+  const SparseView& view = w.form(kernel.windows ? detail::low_bound : 0).view;
   parallel_for(0, parts, 1, [&](std::int64_t first, std::int64_t end) {
     const Part part =
         by_rows

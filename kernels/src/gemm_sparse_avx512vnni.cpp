@@ -52,9 +52,15 @@ constexpr auto spread = SparseInput::spread;
 
 }  // namespace
 
-const SparseKernel u8s8_sparse_1x4_dot_avx512vnni{
-    "u8s8_sparse_1x4_dot_avx512vnni", Isa::avx512vnni, 1, 4, false, 2, spread, Kernels256::up_to_4,
-    Few::run_channels_any<false>};
+const SparseKernel u8s8_sparse_1x4_dot_avx512vnni{"u8s8_sparse_1x4_dot_avx512vnni",
+                                                  Isa::avx512vnni,
+                                                  1,
+                                                  4,
+                                                  false,
+                                                  1,
+                                                  spread,
+                                                  Kernels256::one,
+                                                  Few::run_1x4};
 const SparseKernel u8s8_sparse_1x4_rows_avx512vnni{"u8s8_sparse_1x4_rows_avx512vnni",
                                                    Isa::avx512vnni,
                                                    1,
@@ -69,10 +75,10 @@ const SparseKernel u8s8_sparse_1x16_dot_avx512vnni{"u8s8_sparse_1x16_dot_avx512v
                                                    1,
                                                    16,
                                                    false,
-                                                   4,
+                                                   3,
                                                    in_place,
                                                    Kernels256::up_to_4,
-                                                   Few::run_channels_any<true>};
+                                                   Few::run_1x16_any};
 const SparseKernel u8s8_sparse_1x16_rows_avx512vnni{"u8s8_sparse_1x16_rows_avx512vnni",
                                                     Isa::avx512vnni,
                                                     1,
@@ -105,7 +111,7 @@ const SparseKernel u8s8_sparse_8x1_few_avx512vnni{"u8s8_sparse_8x1_few_avx512vnn
                                                   8,
                                                   1,
                                                   false,
-                                                  3,
+                                                  2,
                                                   in_place,
                                                   Kernels256::one,
                                                   Few::run_8x1_few};

@@ -28,15 +28,27 @@ constexpr auto spread = SparseInput::spread;
 
 }  // namespace
 
-const SparseKernel u8s8_sparse_1x4_dot_avxvnni{
-    "u8s8_sparse_1x4_dot_avxvnni", Isa::avxvnni, 1, 4, false, 2, spread, Kernels::up_to_4,
-    Few::run_channels_any<false>};
+const SparseKernel u8s8_sparse_1x4_dot_avxvnni{"u8s8_sparse_1x4_dot_avxvnni",
+                                               Isa::avxvnni,
+                                               1,
+                                               4,
+                                               false,
+                                               1,
+                                               spread,
+                                               Kernels::one,
+                                               Few::run_1x4};
 const SparseKernel u8s8_sparse_1x4_rows_avxvnni{
     "u8s8_sparse_1x4_rows_avxvnni", Isa::avxvnni,          1, 4, false, 0, panel,
     Kernels::panel_of_32,           Kernels::rows_1<false>};
-const SparseKernel u8s8_sparse_1x16_dot_avxvnni{
-    "u8s8_sparse_1x16_dot_avxvnni", Isa::avxvnni, 1, 16, false, 4, in_place, Kernels::up_to_4,
-    Few::run_channels_any<true>};
+const SparseKernel u8s8_sparse_1x16_dot_avxvnni{"u8s8_sparse_1x16_dot_avxvnni",
+                                                Isa::avxvnni,
+                                                1,
+                                                16,
+                                                false,
+                                                3,
+                                                in_place,
+                                                Kernels::up_to_4,
+                                                Few::run_1x16_any};
 const SparseKernel u8s8_sparse_1x16_rows_avxvnni{"u8s8_sparse_1x16_rows_avxvnni",
                                                  Isa::avxvnni,
                                                  1,
@@ -69,7 +81,7 @@ const SparseKernel u8s8_sparse_8x1_few_avxvnni{"u8s8_sparse_8x1_few_avxvnni",
                                                8,
                                                1,
                                                false,
-                                               3,
+                                               2,
                                                in_place,
                                                Kernels::one,
                                                Few::run_8x1_few};

@@ -187,17 +187,18 @@ struct SparseFew {
     }
   }
 
-  template <bool contiguous>
-  static void run_channels_any(const SparseJob& x) {
+  static void run_1x4(const SparseJob& x) { run_channels<false, 1>(x); }
+
+  static void run_1x16_any(const SparseJob& x) {
     switch (x.rows) {
       case 1:
-        return run_channels<contiguous, 1>(x);
+        return run_channels<true, 1>(x);
       case 2:
-        return run_channels<contiguous, 2>(x);
+        return run_channels<true, 2>(x);
       case 3:
-        return run_channels<contiguous, 3>(x);
+        return run_channels<true, 3>(x);
       default:
-        return run_channels<contiguous, 4>(x);
+        return run_channels<true, 4>(x);
     }
   }
 

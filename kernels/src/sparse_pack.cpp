@@ -81,7 +81,6 @@ class Packer {
     }
     units_.push_back(first);
     units_.push_back(second);
-    ++form_.split;
   }
 
   /// A block of four units that stays together, as windows as long as possible, unless one of the
@@ -104,13 +103,11 @@ class Packer {
     list.quads = static_cast<std::uint16_t>(quads_.size() / 4);
     list.pairs = static_cast<std::uint16_t>(pairs_.size() / 2);
     list.double_pairs = static_cast<std::uint16_t>(double_pairs_.size() / 4);
-    const auto quadruples = static_cast<std::uint16_t>(quadruples_.size() / 4);
     if (contiguous_) {
-      list.blocks = static_cast<std::uint16_t>(list.quads + list.double_pairs + quadruples);
+      list.blocks =
+          static_cast<std::uint16_t>(list.quads + list.double_pairs + quadruples_.size() / 4);
     }
     form_.lists.push_back(list);
-    form_.windows += list.quads + list.pairs + 2 * list.double_pairs + 4 * quadruples +
-                     static_cast<std::int64_t>(singles_.size());
     std::int64_t in_blocks = 4 * list.blocks;
     for (std::vector<Unit>* units : {&quads_, &double_pairs_, &quadruples_, &pairs_, &singles_}) {
       for (const Unit& unit : *units) {
@@ -216,12 +213,14 @@ std::int64_t inputs_of_a_block(BlockShape block, std::int32_t bound, double kept
   return kept > 0.3 ? 768 : 1024;
 }
 
-}  // namespace
-
+/// The units of the longest windows. Measured: with more operands than registers, windows of two
+/// are faster than windows of four.
 int most_window(BlockShape block, std::int32_t bound) {
   if (bound == 0) return 4;
   return block.rows == 4 || block.rows == 16 ? 2 : 4;
 }
+
+}  // namespace
 
 std::int64_t SparseForm::bytes() const {
   return static_cast<std::int64_t>(lists.size() * sizeof(SparseList) +

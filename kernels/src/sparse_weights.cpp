@@ -86,16 +86,6 @@ const SparseForm& SparseWeightsData::form(std::int32_t bound) const {
   return *form;
 }
 
-const SparseForm& SparseWeightsData::bounded_form(std::int32_t most) const {
-  const SparseForm& any = form(255);
-  // A multiplication for each unit, another for each window: what the form for low activations can
-  // save.
-  const std::int64_t units = any.units - any.split;
-  const std::int64_t least = units + units / most_window(block, low_bound);
-  const bool pays = 16 * (any.units + any.windows) > 17 * least;
-  return most <= low_bound && pays ? form(low_bound) : any;
-}
-
 std::int64_t SparseWeightsData::bytes() const {
   const std::lock_guard lock(mutex_);
   auto total = static_cast<std::int64_t>(sums.size() * sizeof(std::int32_t));
@@ -134,7 +124,7 @@ namespace {
 
 /// The bound of the form that kernels for the active instruction set read.
 std::int32_t usual_bound(BlockShape block) {
-  return pick_sparse_u8s8({1, block}).windows ? 255 : 0;
+  return pick_sparse_u8s8({1, block}).windows ? detail::low_bound : 0;
 }
 
 }  // namespace

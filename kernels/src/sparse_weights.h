@@ -22,8 +22,6 @@ struct SparseForm {
   std::vector<std::uint16_t> index;
   AlignedArray<std::int8_t> values;
   std::int64_t units = 0;
-  std::int64_t split = 0;    ///< units that are held as two halves
-  std::int64_t windows = 0;  ///< sums that are widened: quads + pairs + single units
 
   std::int64_t bytes() const;
 };
@@ -33,10 +31,6 @@ struct SparseForm {
 std::unique_ptr<SparseForm> pack_sparse(const std::int8_t* w, std::int64_t n, std::int64_t k,
                                         std::int64_t ldw, BlockShape block, std::int32_t bound,
                                         double kept);
-
-/// The units of the longest windows. Measured: with more operands than registers, windows of two
-/// are faster than windows of four.
-int most_window(BlockShape block, std::int32_t bound);
 
 /// Activations up to this are low: two weights of any size times two of them fit int16.
 constexpr std::int32_t low_bound = 128;
@@ -52,8 +46,6 @@ struct SparseWeightsData {
   /// The form in which windows are ruled by the bound: 0 (no windows), low_bound or 255. Made at
   /// the first call.
   const SparseForm& form(std::int32_t bound) const;
-  /// The form to use for activations up to `most`: that for low ones only where it pays.
-  const SparseForm& bounded_form(std::int32_t most) const;
   /// The part of the blocks that is not zero.
   double kept() const {
     return blocks == 0 ? 0.0 : static_cast<double>(nonzero_blocks) / static_cast<double>(blocks);

@@ -294,6 +294,41 @@ TEST_CASE("a promise about activations changes no result of a sparse product",
   });
 }
 
+TEST_CASE("sparse weights grow once if an activation is above 128, and not where sums have 32 bits",
+          "[kernels][gemm][sparse]") {
+  const std::int64_t m = 3, n = 64, k = 256;
+  for (const BlockShape& block : sparse_block_shapes()) {
+    Numbers numbers(8);
+    auto w = numbers.integers<std::int8_t>(n * k, -127, 127);
+    prune(w, n, k, k, block, 40, numbers);
+    OutputStage stage;
+    stage.type = OutputType::s32;
+    for_each_isa([&](Isa isa) {
+      CAPTURE(name(isa), block.rows, block.cols);
+      const SparseWeights packed(w.data(), n, k, k, block);
+      const std::int64_t first = packed.bytes();
+      std::vector<std::int32_t> expected(static_cast<std::size_t>(m * n)), actual(expected);
+      std::int64_t before = first;
+      for (int most : {127, 128, 255, 128, 255}) {
+        CAPTURE(most);
+        auto a = numbers.integers<std::uint8_t>(m * k, 0, most);
+        a.back() = static_cast<std::uint8_t>(most);
+        reference::gemm_u8s8(a.data(), k, m, w.data(), k, n, k, stage, expected.data(), n);
+        gemm_u8s8(a.data(), k, m, packed, stage, actual.data(), n);
+        CHECK(difference(actual, expected) == "");
+        const bool sums_of_16_bits = includes(isa, Isa::avx2) && !includes(isa, Isa::avx512vnni) &&
+                                     !includes(isa, Isa::avxvnni);
+        const bool grows = sums_of_16_bits && most > 128 && before == first;
+        CHECK((packed.bytes() > before) == grows);
+        before = packed.bytes();
+        std::vector<std::int8_t> back(w.size());
+        packed.unpack(back.data(), k);
+        CHECK(difference(back, w) == "");
+      }
+    });
+  }
+}
+
 TEST_CASE("sparse weights serve calls on several threads at once", "[kernels][gemm][sparse]") {
   for_each_isa([](Isa isa) {
     CAPTURE(name(isa));
