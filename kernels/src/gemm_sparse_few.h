@@ -14,6 +14,7 @@ namespace adze::kernels {
 template <class D>
 struct SparseFew {
   using V = typename D::V;
+  using Row = const std::uint8_t*;
   static constexpr int tile_columns = 128;  ///< channels that wait for the output stage
 
   [[gnu::always_inline]] static inline V dot(V acc, V a, V w) {
@@ -91,11 +92,10 @@ struct SparseFew {
   /// Adds `left` units of 1 × 4 for R rows, eight at a time: lanes are units.
   template <bool spread, int R>
   [[gnu::always_inline]] static inline void units(V (&acc)[R], std::int64_t left, Place& place,
-                                                  const std::uint8_t* a, std::int64_t lda) {
+                                                  const Row (&rows)[R]) {
     const auto add = [&](V weights) __attribute__((always_inline)) {
       unroll<R>([&](auto r) __attribute__((always_inline)) {
-        const std::uint8_t* row = a + r * lda;
-        const V x = spread ? gather_spread(row, place.index) : gather(row, place.index);
+        const V x = spread ? gather_spread(rows[r], place.index) : gather(rows[r], place.index);
         acc[r] = dot(acc[r], x, weights);
       });
     };
@@ -108,13 +108,13 @@ struct SparseFew {
   /// Adds `left` blocks of 1 × 16 for R rows, two at a time.
   template <int R>
   [[gnu::always_inline]] static inline void blocks(V (&acc)[R], int left, Place& place,
-                                                   const std::uint8_t* a, std::int64_t lda) {
+                                                   const Row (&rows)[R]) {
     const auto add = [&](V weights) __attribute__((always_inline)) {
       const auto both = static_cast<std::uint32_t>(four(place.index));
-      const std::uint8_t* p0 = a + (R == 1 ? both & 0xffff : place.index[0]);
-      const std::uint8_t* p1 = a + (R == 1 ? both >> 16 : place.index[1]);
+      const std::int64_t i0 = R == 1 ? both & 0xffff : place.index[0];
+      const std::int64_t i1 = R == 1 ? both >> 16 : place.index[1];
       unroll<R>([&](auto r) __attribute__((always_inline)) {
-        acc[r] = dot(acc[r], two(load128(p0 + r * lda), load128(p1 + r * lda)), weights);
+        acc[r] = dot(acc[r], two(load128(rows[r] + i0), load128(rows[r] + i1)), weights);
       });
     };
     if (left <= 0) return;
@@ -135,10 +135,10 @@ struct SparseFew {
   /// which have all registers to themselves that way.
   template <int R>
   [[gnu::noinline]] static Place split_units(V* sums, std::int64_t left, Place place,
-                                             const std::uint8_t* a, std::int64_t lda) {
+                                             const Row (&rows)[R]) {
     V acc[R];
     unroll<R>([&](auto r) __attribute__((always_inline)) { acc[r] = sums[r]; });
-    units<false>(acc, left, place, a, lda);
+    units<false>(acc, left, place, rows);
     unroll<R>([&](auto r) __attribute__((always_inline)) { sums[r] = acc[r]; });
     return place;
   }
@@ -147,13 +147,15 @@ struct SparseFew {
   template <bool contiguous, int R>
   static void run_channels(const SparseJob& x) {
     const SparseView& w = *x.w;
-    const std::int64_t lda = x.lda;
     constexpr int columns = tile_columns / R / 8 * 8;
     alignas(32) std::int32_t tile[R * columns];
     for (std::int64_t c = x.group_begin; c < x.group_end; c += columns) {
       const int count = x.group_end - c < columns ? static_cast<int>(x.group_end - c) : columns;
       for (std::int64_t kb = 0; kb < w.k_blocks; ++kb) {
-        const std::uint8_t* a = x.a + kb * w.k_block * (contiguous ? 1 : 4);
+        Row rows[R];
+        unroll<R>([&](auto r) __attribute__((always_inline)) {
+          rows[r] = x.a + r * x.lda + kb * w.k_block * (contiguous ? 1 : 4);
+        });
         const SparseList* list = w.lists + kb * w.groups + c;
         Place place{w.index + list->index, w.values + 4 * std::int64_t{list->first}};
         for (int column = 0; column < count; column += 8) {
@@ -166,12 +168,12 @@ struct SparseFew {
             std::int64_t left = list[1].first - list[0].first;
             if constexpr (contiguous) {
               left -= 4 * list->blocks;
-              blocks(acc, list->blocks, place, a, lda);
+              blocks(acc, list->blocks, place, rows);
             } else {
-              units<true>(acc, left, place, a, lda);
+              units<true>(acc, left, place, rows);
             }
             unroll<R>([&](auto r) __attribute__((always_inline)) { t[i][r] = acc[r]; });
-            if (contiguous && left > 0) place = split_units<R>(t[i], left, place, a, lda);
+            if (contiguous && left > 0) place = split_units<R>(t[i], left, place, rows);
           }
           for (; i < 8; ++i) {
             unroll<R>([&](auto r) __attribute__((always_inline)) { t[i][r] = D::zero(); });
@@ -206,7 +208,6 @@ struct SparseFew {
   template <int R>
   static void run_two(const SparseJob& x) {
     const SparseView w = *x.w;
-    const std::int64_t lda = x.lda;
     constexpr int columns = tile_columns / R / 8 * 8;
     alignas(32) std::int32_t tile[R * columns] = {};
     int column = 0;
@@ -215,15 +216,17 @@ struct SparseFew {
       unroll<R>([&](auto r) __attribute__((always_inline)) { acc[r] = more[r] = D::zero(); });
       for (std::int64_t kb = 0; kb < w.k_blocks; ++kb) {
         const SparseList* list = w.lists + kb * w.groups + g;
-        const std::uint8_t* a = x.a + kb * w.k_block * 4;
+        Row rows[R];
+        unroll<R>([&](auto r) __attribute__((always_inline)) {
+          rows[r] = x.a + r * x.lda + kb * w.k_block * 4;
+        });
         const std::uint16_t* index = w.index + list[0].index;
         const std::int8_t* values = w.values + 16 * std::int64_t{list[0].first};
         std::int64_t left = list[1].first - list[0].first;
         const auto add_two = [&](V(&sums)[R], V weights) __attribute__((always_inline)) {
-          const std::uint8_t* p0 = a + index[0];
-          const std::uint8_t* p1 = a + index[1];
+          const std::int64_t i0 = index[0], i1 = index[1];
           unroll<R>([&](auto r) __attribute__((always_inline)) {
-            sums[r] = dot(sums[r], two(load128(p0 + r * lda), load128(p1 + r * lda)), weights);
+            sums[r] = dot(sums[r], two(load128(rows[r] + i0), load128(rows[r] + i1)), weights);
           });
           index += 2;
           values += 32;
