@@ -204,12 +204,13 @@ bool take(const std::int8_t* w, std::int64_t n, std::int64_t k, std::int64_t ldw
 
 /// The inputs of a block. A panel of activations stays in L1 where kernels read one: of 64 rows
 /// where sums have 32 bits, else of 32, where 1024 inputs fill it, which only pays for lists so
-/// short that their ends would cost more. Other kernels need indices that fit 16 bits.
+/// short that their ends would cost more, and with few rows. Other kernels need indices that fit 16
+/// bits.
 std::int64_t inputs_of_a_block(BlockShape block, std::int32_t bound, double kept) {
   if (block.cols == 1) return 65536;
   if (block.rows >= 8) return 2 * 65536;
   if (block.rows > 1) return 1024;
-  if (bound == 0) return 512;
+  if (bound == 0) return kept > 0.15 ? 512 : 1024;
   return kept > 0.3 ? 768 : 1024;
 }
 
