@@ -158,7 +158,7 @@ void to_rows(const std::int32_t* by_channel, int vectors, std::int32_t* by_row) 
 
 void run(const U8S8Panel& p) {
   constexpr int tile_sums = u8s8_columns * most_rows;
-  alignas(64) std::int32_t start[u8s8_columns];
+  alignas(64) std::int32_t start[u8s8_columns] = {};
   alignas(64) std::int32_t by_channel[RowsBlocks::tiles * tile_sums];
   alignas(64) std::int32_t by_row[tile_sums];
   const U8S8Weights& w = *p.weights;

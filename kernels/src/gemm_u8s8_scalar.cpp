@@ -17,6 +17,7 @@ struct WrappingLanes : ScalarLanes {
     std::int32_t number() const { return static_cast<std::int32_t>(value); }
   };
   static I all_int(std::int32_t x) { return {static_cast<std::uint32_t>(x)}; }
+  // NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): callers fill what p points to
   static I load_int(const std::int32_t* p) { return all_int(*p); }
   static void store_int(std::int32_t* p, I x) { *p = x.number(); }
   static F to_float(I x) { return static_cast<F>(x.number()); }
@@ -38,6 +39,7 @@ struct ScalarTile {
                    std::int64_t lda, int row_count, const std::int32_t* start, std::int32_t* sums) {
     for (int i = 0; i < row_count; ++i, a += lda) {
       std::uint32_t sum[u8s8_columns];  // unsigned: wraps modulo 2³²
+      // NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): run_panel fills start
       for (int c = 0; c < u8s8_columns; ++c) sum[c] = static_cast<std::uint32_t>(start[c]);
       const std::int8_t* y = w.tile(t);
       for (std::int64_t g = 0; g < w.groups; ++g) {

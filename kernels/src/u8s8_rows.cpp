@@ -28,10 +28,10 @@ struct Lanes {
 
   static Lanes of(const Group& g) {
     Lanes sums;
-    for (int lane = 0; lane < 4; ++lane) {
+    for (std::size_t lane = 0; lane < 4; ++lane) {
       std::uint64_t p = 0, q = 0;
-      for (int j = 0; j < 2; ++j) {
-        const int v = g.w[static_cast<std::size_t>(2 * lane + j)];
+      for (std::size_t j = 0; j < 2; ++j) {
+        const int v = g.w[2 * lane + j];
         (v > 0 ? p : q) += static_cast<std::uint64_t>(v > 0 ? v : -v);
       }
       sums.positive |= p << (16 * lane);

@@ -14,6 +14,7 @@ using Catch::Approx;
 
 namespace Catch::Matchers {
 
+// NOLINTNEXTLINE(readability-identifier-naming): the name that Catch2 3 has
 inline StdString::ContainsMatcher ContainsSubstring(
     const std::string& text, CaseSensitive::Choice choice = CaseSensitive::Yes) {
   return Contains(text, choice);
