@@ -109,25 +109,29 @@ struct SparseFew {
   template <int R>
   [[gnu::always_inline]] static inline void blocks(V (&acc)[R], int left, Place& place,
                                                    const Row (&rows)[R]) {
-    const auto add = [&](V weights) __attribute__((always_inline)) {
-      const auto both = static_cast<std::uint32_t>(four(place.index));
-      const std::int64_t i0 = R == 1 ? both & 0xffff : place.index[0];
-      const std::int64_t i1 = R == 1 ? both >> 16 : place.index[1];
+    const auto add_two = [&](V weights, std::int64_t i0, std::int64_t i1)
+        __attribute__((always_inline)) {
       unroll<R>([&](auto r) __attribute__((always_inline)) {
         acc[r] = dot(acc[r], two(load128(rows[r] + i0), load128(rows[r] + i1)), weights);
       });
     };
+    const auto add = [&]() __attribute__((always_inline)) {
+      const auto both = static_cast<std::uint32_t>(four(place.index));
+      add_two(D::load(place.values), R == 1 ? both & 0xffff : place.index[0],
+              R == 1 ? both >> 16 : place.index[1]);
+      place.pass(8, 2);
+    };
     if (left <= 0) return;
     if constexpr (R == 1) {
       for (; left > 4; left -= 4) {
-        add(D::load(place.values));
-        place.pass(8, 2);
-        add(D::load(place.values));
-        place.pass(8, 2);
+        add();
+        add();
       }
     }
-    for (; left > 2; left -= 2, place.pass(8, 2)) add(D::load(place.values));
-    add(_mm256_and_si256(first_lanes(4 * left), D::load(place.values)));
+    for (; left > 2; left -= 2) add();
+    // What follows the last block may be the index of a unit, behind which no 16 bytes need exist.
+    add_two(_mm256_and_si256(first_lanes(4 * left), D::load(place.values)), place.index[0],
+            place.index[left - 1]);
     place.pass(4 * left, left);
   }
 

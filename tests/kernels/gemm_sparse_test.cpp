@@ -294,6 +294,28 @@ TEST_CASE("a promise about activations changes no result of a sparse product",
   });
 }
 
+TEST_CASE("a block that is split at the end of a row makes no kernel read beyond the row",
+          "[kernels][gemm][sparse]") {
+  for_each_isa([](Isa isa) {
+    CAPTURE(name(isa));
+    for (std::int64_t m = 1; m <= 5; ++m) {
+      CAPTURE(m);
+      const Case x{
+          m,    3,    32,    {1, 16}, 100, Values::random, WeightZeroPoint::none, OutputType::s32,
+          true, true, false, 0};
+      Inputs in(x, 9);
+      std::fill(in.a.begin(), in.a.end(), std::uint8_t{255});
+      for (std::int64_t c = 0; c < x.n; ++c) {
+        for (std::int64_t p = 0; p < x.k; ++p) {
+          // One block that stays whole; then a unit too heavy for 16 bits, and light ones.
+          in.w[static_cast<std::size_t>(c * in.ldw + p)] = p >= 16 && p < 20 ? 127 : 3;
+        }
+      }
+      CHECK(check(x, in) == "");
+    }
+  });
+}
+
 TEST_CASE("sparse weights grow once if an activation is above 128, and not where sums have 32 bits",
           "[kernels][gemm][sparse]") {
   const std::int64_t m = 3, n = 64, k = 256;
