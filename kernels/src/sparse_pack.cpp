@@ -124,8 +124,8 @@ class Packer {
   }
 
   void end() {
-    if (form_.units > std::int64_t{UINT32_MAX}) {
-      throw std::runtime_error("SparseWeights: more than 2^32 units");
+    if (form_.units > std::int64_t{UINT32_MAX} || form_.index.size() > UINT32_MAX) {
+      throw std::runtime_error("SparseWeights: more than 2^32 units or indices");
     }
     form_.lists.push_back(beginning());
     form_.index.insert(form_.index.end(), 32, 0);  // kernels read ahead
